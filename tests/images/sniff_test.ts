@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { sniffRootImage } from "../../lib/images/sniff.ts";
+import type { Reader } from "../../lib/sources/reader.ts";
+
+function imageOf(write: (view: DataView) => void, sizeBytes = 4096): Reader {
+  const bytes = new Uint8Array(sizeBytes);
+  write(new DataView(bytes.buffer));
+  return {
+    sizeBytes,
+    identity: "test",
+    readAt: (offsetBytes, into) => {
+      into.set(bytes.subarray(offsetBytes, offsetBytes + into.length));
+      return Promise.resolve();
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+Deno.test("sniffRootImage() tells EROFS and its block size", async () => {
+  const image = imageOf((view) => {
+    view.setUint32(1024, 0xe0f5e1e2, true);
+    view.setUint8(1036, 12);
+  });
+  assert.deepEqual(await sniffRootImage(image), { filesystem: "erofs", blockSizeBytes: 4096 });
+});
+
+Deno.test("sniffRootImage() tells ext4 and its block size", async () => {
+  const image = imageOf((view) => {
+    view.setUint16(1080, 0xef53, true);
+    view.setUint32(1048, 0, true);
+  });
+  assert.deepEqual(await sniffRootImage(image), { filesystem: "ext4", blockSizeBytes: 1024 });
+});
+
+Deno.test("sniffRootImage() is undefined for anything else", async () => {
+  assert.equal(await sniffRootImage(imageOf(() => {})), undefined);
+  assert.equal(await sniffRootImage(imageOf(() => {}, 100)), undefined);
+});
+
+Deno.test("sniffRootImage() refuses a block size no kernel accepts", async () => {
+  for (const bits of [0, 8, 17, 255]) {
+    const image = imageOf((view) => {
+      view.setUint32(1024, 0xe0f5e1e2, true);
+      view.setUint8(1036, bits);
+    });
+    await assert.rejects(sniffRootImage(image), { kind: "corrupt" });
+  }
+  const image = imageOf((view) => {
+    view.setUint16(1080, 0xef53, true);
+    view.setUint32(1048, 0xffffffff, true);
+  });
+  await assert.rejects(sniffRootImage(image), { kind: "corrupt" });
+});

@@ -1,0 +1,22 @@
+import { FastboopError } from "../errors/errors.ts";
+
+/**
+ * Checks that a read lies inside its source.
+ *
+ * @throws {FastboopError} `limit` when it does not, or the offset is no safe integer.
+ */
+export function checkBounds(
+  what: string,
+  sizeBytes: number,
+  offsetBytes: number,
+  lengthBytes: number,
+): void {
+  const inside = Number.isSafeInteger(offsetBytes) && offsetBytes >= 0 &&
+    lengthBytes <= sizeBytes - offsetBytes;
+  if (inside) return;
+  throw new FastboopError({
+    kind: "limit",
+    action: `Read ${lengthBytes} bytes at offset ${offsetBytes} of ${what}`,
+    state: `it ends at ${sizeBytes}`,
+  });
+}

@@ -15,9 +15,18 @@ export interface Setup {
 
 export interface TransferOptions {
   /** Stops the transfer; it rejects with `cancelled`. A data transfer that was stopped ends the link. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Deadline of this transfer; expiry rejects with `lost`. Absent: none. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
+}
+
+/** Options of a transfer from the device. */
+export interface TransferInOptions extends TransferOptions {
+  /**
+   * Where the link may put the data, at least `lengthBytes` long: saves an allocation per transfer.
+   * A link may ignore it; the array that the call returns is the one to read.
+   */
+  into?: Uint8Array<ArrayBuffer> | undefined;
 }
 
 export interface UsbEndpoint {
@@ -48,8 +57,9 @@ export interface UsbInfo {
 
 /**
  * One claimed USB interface. Several transfers may be in flight, on one endpoint too: they complete
- * in the order they were made. Any transfer failure but a control stall ends the link for good
- * (`closed` settles); the caller finds the device again through its bus.
+ * in the order they were made. A failed bulk or interrupt transfer ends the link for good (`closed`
+ * settles); the caller finds the device again through its bus. A control transfer that stalls, is
+ * stopped or passes its deadline leaves the link up: heartbeats may be missed.
  *
  * Errors: `lost` when the device is gone or a deadline passed, `refused` for a stall, `cancelled`.
  */
@@ -61,7 +71,7 @@ export interface UsbLink extends AsyncDisposable {
   controlIn(setup: Setup, lengthBytes: number, options?: TransferOptions): Promise<Uint8Array>;
   controlOut(setup: Setup, data: Uint8Array, options?: TransferOptions): Promise<void>;
   /** Up to `lengthBytes`; shorter when the device ends the transfer with a short packet. */
-  transferIn(endpoint: number, lengthBytes: number, o?: TransferOptions): Promise<Uint8Array>;
+  transferIn(endpoint: number, lengthBytes: number, o?: TransferInOptions): Promise<Uint8Array>;
   /** All of `data`, no zero-length packet added. */
   transferOut(endpoint: number, data: Uint8Array, options?: TransferOptions): Promise<void>;
 }
@@ -69,6 +79,8 @@ export interface UsbLink extends AsyncDisposable {
 /** A device that can be seen; opening it is what tells its interfaces and serial for certain. */
 export interface UsbDevice {
   readonly info: UsbInfo;
+  /** Its interfaces, when the bus knows them without opening the device. */
+  readonly interfaces?: readonly UsbInterface[] | undefined;
   /**
    * Opens the device and claims the first interface that `match` accepts.
    *
@@ -85,4 +97,6 @@ export interface UsbDevice {
 export interface UsbBus extends AsyncDisposable {
   /** Devices visible now. A server that is not there yet answers an empty list, not an error. */
   list(options?: TransferOptions): Promise<UsbDevice[]>;
+  /** Why the last list was empty, for people: `connection refused`; absent when all was well. */
+  readonly emptyBecause?: string | undefined;
 }

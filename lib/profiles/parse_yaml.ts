@@ -1,0 +1,88 @@
+/** One YAML document as plain data, with the place of everything in it. */
+import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import { printable } from "../bytes/printable.ts";
+import { formatSize } from "../bytes/size.ts";
+import { FastboopError } from "../errors/errors.ts";
+
+const MAX_BYTES = 1 << 20;
+/** Aliases may multiply content by no more than this: `yaml` counts what they stand for. */
+const MAX_ALIASES = 100;
+
+export interface ParsedYaml {
+  readonly data: unknown;
+  /** `line 3, column 5` of the value, or of the key itself with `atKey`; "" when unknown. */
+  place(path: readonly (string | number)[], atKey?: boolean): string;
+}
+
+/**
+ * Parses one document.
+ *
+ * @throws {FastboopError} `corrupt` for broken YAML, `limit` above 1 MiB or for aliases that explode.
+ */
+export function parseYaml(text: string, what: string): ParsedYaml {
+  const action = `Read ${printable(what)}`;
+  const sizeBytes = new TextEncoder().encode(text).length;
+  if (sizeBytes > MAX_BYTES) {
+    throw new FastboopError({
+      kind: "limit",
+      action,
+      state: `it has ${formatSize(sizeBytes)}, at most ${formatSize(MAX_BYTES)} are read`,
+    });
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    logLevel: "silent",
+  });
+  const at = (offset: number | undefined) => {
+    if (offset === undefined) return "";
+    const { line, col } = lines.linePos(offset);
+    return `line ${line}, column ${col}`;
+  };
+  const [error] = document.errors;
+  if (error) {
+    throw new FastboopError({
+      kind: "corrupt",
+      action,
+      state: `${printable(error.message).slice(0, 200)} (${at(error.pos[0])})`,
+    });
+  }
+  try {
+    const data: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
+    return { data, place: (path, atKey = false) => at(offsetOf(document, path, atKey)) };
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    const kind = /excessive alias/i.test(text) ? "limit" : "corrupt"; // the other: an unknown alias
+    throw new FastboopError({ kind, action, state: printable(text).slice(0, 200) });
+  }
+}
+
+/** Where the node of a path begins; of its nearest known parent when it has none. */
+function offsetOf(
+  document: Document,
+  path: readonly (string | number)[],
+  atKey: boolean,
+): number | undefined {
+  let node: unknown = document.contents;
+  let offset = rangeStart(node);
+  for (const [depth, step] of path.entries()) {
+    let next: unknown;
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) =>
+        isScalar(key) && String(key.value) === String(step)
+      );
+      next = atKey && depth === path.length - 1 ? pair?.key : pair?.value ?? pair?.key;
+    } else if (isSeq(node)) {
+      next = node.items[Number(step)];
+    }
+    if (next === undefined) break;
+    node = next;
+    offset = rangeStart(node) ?? offset;
+  }
+  return offset;
+}
+
+function rangeStart(node: unknown): number | undefined {
+  return (node as { range?: [number, number, number] | null } | null)?.range?.[0];
+}

@@ -1,0 +1,122 @@
+/** Everything that goes to the phone, from what was prepared: initramfs, command line, boot image. */
+import { encodeBootImage } from "../bootimg/encode.ts";
+import { appendsDevicetree, encodeKernel } from "../bootimg/kernel_encoding.ts";
+import { FastboopError } from "../errors/errors.ts";
+import type { KernelTree } from "../kernel/kernel_tree.ts";
+import { moduleClosure } from "../kernel/module_closure.ts";
+import { type LoadedModule, readModules } from "../kernel/read_modules.ts";
+import type { DeviceProfile, ProfileModule } from "../profiles/device_profile.ts";
+import { buildInitramfs } from "../stage0/initramfs.ts";
+import { kernelCmdline } from "../stage0/kernel_cmdline.ts";
+import { readPayload } from "../stage0/payload.ts";
+import { stage0Modules } from "../stage0/stage0_modules.ts";
+import { readDeviceTree } from "./read_device_tree.ts";
+import type { Environment } from "./environment.ts";
+import type { BootImageParts } from "./hand_over.ts";
+import type { Rootfs } from "./open_rootfs.ts";
+import type { PreparedModules } from "./prepare_kernel.ts";
+import type { BootRequest } from "./request.ts";
+
+/** What the gadget shows of itself: the bootloader's own, so that rules made for it go on to apply. */
+export interface Identity {
+  readonly vendorId: number;
+  readonly productId: number;
+  readonly serial: string;
+}
+
+export interface AssembleInput {
+  readonly request: BootRequest;
+  readonly rootfs: Rootfs;
+  readonly tree: KernelTree;
+  readonly modules: PreparedModules | undefined;
+  readonly profile: DeviceProfile;
+  readonly identity: Identity;
+  readonly env: Environment;
+  readonly signal: AbortSignal;
+}
+
+export interface Initramfs {
+  readonly bytes: Uint8Array;
+  readonly moduleCount: number;
+}
+
+/**
+ * stage0, its settings and its modules.
+ *
+ * @throws {FastboopError} `tree` for a module that is neither built nor built in.
+ */
+export async function assembleInitramfs(input: AssembleInput): Promise<Initramfs> {
+  const { rootfs, tree, modules, identity } = input;
+  const init = await readPayload(tree.arch, { env: input.env });
+  const loaded = await loadModules(input);
+  const bytes = buildInitramfs({
+    init,
+    modules: loaded,
+    settings: {
+      rootfs: rootfs.filesystem,
+      ...(modules === undefined ? {} : { modulesRelease: tree.release }),
+      serial: identity.serial,
+      vendorId: identity.vendorId,
+      productId: identity.productId,
+      mimicFastboot: true,
+    },
+  });
+  return { bytes, moduleCount: loaded.length };
+}
+
+/** The modules stage0 loads: of a profile's optional ones those that this kernel has. */
+async function loadModules(input: AssembleInput): Promise<LoadedModule[]> {
+  const { modules, rootfs, tree, profile, request, signal } = input;
+  if (modules === undefined) return [];
+  const { index } = modules;
+  const wanted = ({ name, optional }: ProfileModule) => {
+    try {
+      if (optional) moduleClosure(index, [name]);
+      return [name];
+    } catch (error) {
+      if (error instanceof FastboopError && error.kind === "tree") return [];
+      throw error;
+    }
+  };
+  const closure = moduleClosure(
+    index,
+    stage0Modules({
+      rootfs: rootfs.filesystem,
+      modulesExport: true,
+      profileModules: profile.kernelModules.flatMap(wanted),
+      requiredModules: request.requireModules,
+    }),
+  );
+  return await readModules(modules.tree, modules.directory, closure, tree, { signal });
+}
+
+/** @throws {FastboopError} `usage` and `limit` for a command line that does not fit. */
+export function assembleCmdline({ profile, request }: AssembleInput): string {
+  const { cmdlineAppend } = profile.bootImage;
+  return kernelCmdline({
+    ...(cmdlineAppend === undefined ? {} : { profile: cmdlineAppend }),
+    ...(request.append === undefined ? {} : { append: request.append }),
+  });
+}
+
+/** @throws {FastboopError} `limit` above the profile's bounds, `usage`, `unsupported`. */
+export async function assembleBootImage(
+  input: AssembleInput,
+  initramfs: Uint8Array,
+): Promise<BootImageParts> {
+  const { profile, request, tree } = input;
+  const { headerVersion, pageSizeBytes, addresses, kernelEncoding, limits } = profile.bootImage;
+  const dtb = request.dtb === undefined ? tree.dtb?.bytes : await readDeviceTree(request.dtb);
+  const separate = headerVersion === 2 && !appendsDevicetree(kernelEncoding) ? dtb : undefined;
+  const parts = encodeBootImage({
+    headerVersion,
+    pageSizeBytes,
+    addresses,
+    limits,
+    kernel: encodeKernel(tree.image, dtb, kernelEncoding),
+    ramdisk: [initramfs],
+    ...(separate === undefined ? {} : { dtb: [separate] }),
+    cmdline: assembleCmdline(input),
+  });
+  return { parts, sizeBytes: parts.reduce((sum, part) => sum + part.length, 0) };
+}

@@ -1,0 +1,94 @@
+/** `--kernel`: a build tree -> its image, and the modules as export 1 and as stage0's pick. */
+import { formatSize } from "../bytes/size.ts";
+import { Ext4Image } from "../filesystems/ext4/image.ts";
+import { layoutExt4 } from "../filesystems/ext4/layout.ts";
+import { findKernelTree } from "../kernel/find_tree.ts";
+import { indexFiles } from "../kernel/index_files.ts";
+import { installModules } from "../kernel/install_modules.ts";
+import type { KernelTree } from "../kernel/kernel_tree.ts";
+import type { ModuleIndex } from "../kernel/module_index.ts";
+import { ModulesTree } from "../kernel/modules_tree.ts";
+import { readModuleIndex } from "../kernel/read_module_index.ts";
+import { unmetStage0Symbols, unmetSymbolsError } from "../kernel/unmet_stage0_symbols.ts";
+import type { DeviceProfile } from "../profiles/device_profile.ts";
+import { DirectoryTree } from "../sources/directory.ts";
+import type { FileTree } from "../sources/file_tree.ts";
+import type { Reader } from "../sources/reader.ts";
+import type { Environment } from "./environment.ts";
+import type { Rootfs } from "./open_rootfs.ts";
+import type { Progress } from "./progress.ts";
+
+/** Label of the modules image; stage0 checks it before it mounts export 1. */
+export const MODULES_LABEL = "fastboop-modules";
+
+/** The modules of the tree, installed and laid out. */
+export interface PreparedModules {
+  readonly tree: FileTree;
+  /** `usr/lib/modules/<release>`. */
+  readonly directory: string;
+  readonly index: ModuleIndex;
+  /** Export 1. */
+  readonly image: Reader;
+}
+
+export interface PrepareOptions {
+  env: Environment;
+  progress: Progress;
+  signal: AbortSignal;
+}
+
+/**
+ * Finds and checks the tree for a root image, before anything is installed or sent.
+ *
+ * @throws {FastboopError} `tree` listing everything that is missing.
+ */
+export async function checkTree(
+  dir: string,
+  rootfs: Rootfs,
+  profile: DeviceProfile | undefined,
+  options: PrepareOptions,
+): Promise<KernelTree> {
+  const tree = await findKernelTree(dir, {
+    env: options.env,
+    signal: options.signal,
+    ...(profile === undefined ? {} : { arch: profile.arch }),
+    ...(profile?.devicetreeName === undefined ? {} : { devicetreeName: profile.devicetreeName }),
+  });
+  const needModulesExport = tree.moduleCount > 0;
+  const needs = { rootfs: rootfs.filesystem, needModulesExport };
+  const unmet = unmetStage0Symbols(tree.kconfig, needs);
+  if (unmet.length > 0) throw unmetSymbolsError(unmet, tree.outDir);
+  return tree;
+}
+
+/**
+ * Installs the tree's modules into the run directory and lays the modules image out over them; nothing
+ * is copied into it. Undefined for a kernel without modules.
+ */
+export async function prepareModules(
+  tree: KernelTree,
+  runDir: string,
+  { env, progress, signal }: PrepareOptions,
+): Promise<PreparedModules | undefined> {
+  if (tree.moduleCount === 0) return undefined;
+  progress.phase("Installing the modules (make modules_install)");
+  const installed = await installModules(tree, runDir, { env, signal });
+  const directory = installed.directory;
+  const host = new DirectoryTree(installed.rootPath);
+  const index = await readModuleIndex(host, directory, { signal });
+  const modules = new ModulesTree(host, { directory, added: indexFiles(index) });
+  if (index.origin === "modinfo") {
+    progress.warn(
+      "the host has no depmod: the modules image holds modules.dep, alias and softdep, but not kmod's " +
+        ".bin indexes; run depmod -a on the phone before modprobe",
+    );
+  }
+  const layout = await layoutExt4(modules, { label: MODULES_LABEL, owner: "root", signal });
+  const image = new Ext4Image(layout);
+  progress.note(
+    `${index.modules.size} modules; export 1 is ${
+      formatSize(image.sizeBytes)
+    } of ext4, laid out in memory`,
+  );
+  return { tree: modules, directory, index, image };
+}

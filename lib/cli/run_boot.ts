@@ -1,0 +1,38 @@
+/** `boot`: a phone that is served until Ctrl-C, or with `-o` the boot image alone. */
+import { boot } from "../boot/run.ts";
+import { buildBootImage } from "../boot/build_image.ts";
+import { loadProfiles } from "../profiles/bundled.ts";
+import { profileById } from "../profiles/select.ts";
+import { openOutputFile } from "../sources/output_file.ts";
+import { bootRequest, dropRun, phoneRequest, readEnvironment } from "./boot_words.ts";
+import type { CommandContext, Options } from "./command.ts";
+
+export async function runBoot(
+  words: string[],
+  options: Options,
+  { signal, progress }: CommandContext,
+): Promise<number> {
+  const request = bootRequest(words, options);
+  const env = readEnvironment();
+  const all = await loadProfiles({ onWarning: progress.warn });
+  const chosen = request.deviceProfile === undefined
+    ? undefined
+    : profileById(all, request.deviceProfile);
+  const path = options["output"];
+  if (typeof path === "string") {
+    const { parts } = await buildBootImage(request, chosen, { env, progress, signal });
+    await using output = openOutputFile(path);
+    for (const part of parts) await output.write(part);
+    output.commit();
+    return 0;
+  }
+  return await boot({
+    request,
+    phone: phoneRequest(options),
+    profiles: chosen === undefined ? all : [chosen],
+    env,
+    progress,
+    signal,
+    onPrepared: dropRun,
+  });
+}

@@ -1,0 +1,100 @@
+/** Everything one boot needs: lab, web server, virtual phone, and fastboop with the right words. */
+import { createHash } from "node:crypto";
+import { FastboopProcess } from "./fastboop_process.ts";
+import { VirtualPhone, type VirtualPhoneOptions } from "./phone.ts";
+import { ensureLab, type Lab, type LabParts } from "./setup.ts";
+import { WebServer } from "./web_server.ts";
+
+/** What userspace of the guest reports, parsed from its console lines. */
+export interface GuestReport {
+  release: string;
+  /** Directory to names in it. */
+  modules: Map<string, string[]>;
+  /** Line of /proc/modules of the module that the guest's modprobe loaded. */
+  module: string;
+}
+
+export interface BootSessionOptions extends LabParts {
+  phone?: Omit<VirtualPhoneOptions, "lab">;
+  /** Further arguments of `fastboop boot`. */
+  args?: readonly string[];
+  env?: Record<string, string>;
+}
+
+/** Longest time from `boot` to the end of userspace's report, on two shared cores. */
+export const USERSPACE_TIMEOUT_MS = 120_000;
+
+const ROOT_PATH = "/rootfs.ero";
+
+export class BootSession implements AsyncDisposable {
+  #host: FastboopProcess;
+
+  private constructor(
+    readonly lab: Lab,
+    readonly web: WebServer,
+    readonly phone: VirtualPhone,
+    private readonly options: BootSessionOptions,
+  ) {
+    this.#host = this.#startHost();
+  }
+
+  static async start(options: BootSessionOptions): Promise<BootSession> {
+    const lab = await ensureLab(options);
+    const web = new WebServer({ [ROOT_PATH]: lab.rootImage });
+    return new BootSession(lab, web, new VirtualPhone({ lab, ...options.phone }), options);
+  }
+
+  /** The fastboop that runs now. */
+  get host(): FastboopProcess {
+    return this.#host;
+  }
+
+  /** Starts it again, with the same words. */
+  restartHost(): FastboopProcess {
+    this.#host = this.#startHost();
+    return this.#host;
+  }
+
+  /** Waits for userspace's report. When fastboop ends before, that is the failure. */
+  async waitForUserspace(): Promise<GuestReport> {
+    const early = this.host.ended.then((code) => {
+      throw new Error(`fastboop ended with ${code}:\n${this.host.output.text}`);
+    });
+    early.catch(() => {});
+    const done = this.phone.waitForConsole(/^LAB userspace done$/m, USERSPACE_TIMEOUT_MS);
+    done.catch(() => {});
+    await Promise.race([done, early]);
+    return parseReport(this.phone.console.text);
+  }
+
+  /** SHA-256 of the root image, as hex. */
+  async rootDigest(): Promise<string> {
+    const hash = createHash("sha256");
+    using file = await Deno.open(this.lab.rootImage);
+    for await (const chunk of file.readable) hash.update(chunk);
+    return hash.digest("hex");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#host[Symbol.asyncDispose]();
+    await this.phone[Symbol.asyncDispose]();
+    await this.web[Symbol.asyncDispose]();
+  }
+
+  #startHost(): FastboopProcess {
+    const words = ["boot", this.web.url(ROOT_PATH), `--kernel=${this.lab.kernelTree}`];
+    const args = [...words, "--usb", this.phone.address, ...this.options.args ?? []];
+    return new FastboopProcess(args, this.options.env ? { env: this.options.env } : {});
+  }
+}
+
+/** Reads the lines that roots/lab-report prints. */
+export function parseReport(text: string): GuestReport {
+  const modules = new Map<string, string[]>();
+  for (const match of text.matchAll(/^LAB modules (\S+): (.*)$/mg)) {
+    modules.set(match[1]!, match[2]!.split(" "));
+  }
+  const release = /^LAB uname (\S+)$/m.exec(text)?.[1] ?? "";
+  const module = /^LAB module (.*)$/m.exec(text)?.[1] ?? "";
+  return { release, modules, module };
+}

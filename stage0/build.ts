@@ -63,21 +63,26 @@ export async function missingTools(arches: readonly Stage0Arch[]): Promise<strin
 }
 
 function cacheDirectory(): string {
-  const base = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`;
+  const home = Deno.env.get("HOME");
+  const base = Deno.env.get("XDG_CACHE_HOME") ?? (home && `${home}/.cache`);
+  if (!base) throw new Error("neither XDG_CACHE_HOME nor HOME is set");
   return `${base}/fastboop/stage0`;
 }
 
-/** Directory of the unpacked arm64 musl; its version is part of the name. Downloads it when absent. */
+/** Directory of the unpacked arm64 musl, if an earlier build has fetched it. */
+export async function findArm64Musl(): Promise<string | undefined> {
+  const cache = cacheDirectory();
+  await Deno.mkdir(cache, { recursive: true });
+  for await (const entry of Deno.readDir(cache)) {
+    const lib = `${cache}/${entry.name}/usr/lib/aarch64-linux-musl/libc.a`;
+    if (entry.name.startsWith("musl-dev_") && await isFile(lib)) return `${cache}/${entry.name}`;
+  }
+}
+
+/** The same; downloads it when absent. Its version is part of the name. */
 async function ensureArm64Musl(): Promise<string> {
   const cache = cacheDirectory();
-  const isThere = async () => {
-    for await (const entry of Deno.readDir(cache)) {
-      const lib = `${cache}/${entry.name}/usr/lib/aarch64-linux-musl/libc.a`;
-      if (entry.name.startsWith("musl-dev_") && await isFile(lib)) return `${cache}/${entry.name}`;
-    }
-  };
-  await Deno.mkdir(cache, { recursive: true });
-  const found = await isThere();
+  const found = await findArm64Musl();
   if (found) return found;
   const state = await Deno.makeTempDir({ prefix: "fastboop-stage0-apt-" });
   try {
@@ -102,7 +107,7 @@ async function ensureArm64Musl(): Promise<string> {
   } finally {
     await Deno.remove(state, { recursive: true });
   }
-  const made = await isThere();
+  const made = await findArm64Musl();
   if (!made) throw new Error("the arm64 package musl-dev has no usr/lib/aarch64-linux-musl/libc.a");
   return made;
 }

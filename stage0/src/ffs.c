@@ -132,7 +132,7 @@ static void note_config(const uint8_t *data, size_t length)
     mail.config = !error;
     if (!error)
         mail.exports = set;
-    /* What the last set deserved says nothing about this one; the main thread judges it in a moment. */
+    /* The verdict on the last set says nothing about this one; the main thread judges it soon. */
     status_flags &= SMOO_STATUS_ACTIVE;
     status_flags |= error ? SMOO_STATUS_REFUSED : 0;
     pthread_mutex_unlock(&lock);

@@ -1,4 +1,4 @@
-/* Messages from the server to PID 1: fixed records on a SOCK_SEQPACKET pair, so none is ever cut. */
+/* Messages from the server to PID 1: whole records on a SOCK_SEQPACKET pair. */
 #ifndef STAGE0_LINK_H
 #define STAGE0_LINK_H
 

@@ -4,7 +4,7 @@
 
 #include "settings.h"
 
-/* Opens /dev/kmsg and lifts its rate limit; needs /dev and /proc. Before it only the console hears. */
+/* Opens /dev/kmsg and lifts its rate limit; before it only the console hears. */
 void log_open(void);
 /* One line, "stage0: ...", on the console and in the kernel log. */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));

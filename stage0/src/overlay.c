@@ -58,7 +58,7 @@ static void mount_overlay(const char *lower, const char *name, const char *targe
         fatal("overlay", target, -error, "cannot make the directories");
     int n = text_format(options, sizeof options, "lowerdir=%s,upperdir=%s,workdir=%s", lower, upper,
                      work);
-    /* With redirect_dir a directory of the root can be renamed; a kernel built without it says so. */
+    /* With redirect_dir directories of the root can be renamed; some kernels do not know it. */
     text_format(options + n, sizeof options - (size_t)n, ",redirect_dir=on");
     if (!mount("overlay", target, "overlay", 0, options))
         return;

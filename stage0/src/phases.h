@@ -19,7 +19,7 @@ void mount_early(void);
 void read_settings(struct settings *s, const char *release);
 /* modules.c: loads /modules/order. */
 void load_modules(void);
-/* gadget.c: configfs, the wait for a controller, the gadget; then, descriptors written, the bind. */
+/* gadget.c: the wait for a controller, the gadget, and (descriptors written) the bind. */
 void wait_for_udc(char name[UDC_NAME_BYTES]);
 void build_gadget(const struct settings *s);
 void bind_gadget(const char *udc);

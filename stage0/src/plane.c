@@ -143,7 +143,8 @@ void plane_start(void)
 static bool send_requests(void)
 {
     bool moved = false;
-    for (; queue.head != queue.tail && requests.tail - requests.head < REQUEST_SLOTS; moved = true) {
+    while (queue.head != queue.tail && requests.tail - requests.head < REQUEST_SLOTS) {
+        moved = true;
         unsigned code = queue.code[queue.head++ % QUEUE_SIZE], i = requests.tail++ % REQUEST_SLOTS;
         struct disk *disk = &disks[code >> 8];
         struct io_request *io = &disk->io[code & 0xff];
@@ -248,7 +249,7 @@ static bool reap_responses(void)
             fault(slot->result, "receiving a response");
             break;
         }
-        /* Anything but 28 bytes is no Response: host daemons probe interfaces that look like fastboot. */
+        /* Anything but 28 bytes is no Response: host daemons probe what looks like fastboot. */
         if (slot->result == SMOO_MESSAGE_BYTES)
             handle_response(responses.data[i]);
         if (state == PLANE_OPEN)
@@ -264,7 +265,9 @@ static bool receive_chunks(void)
         struct payload *p = &payloads.entry[payloads.submitting % PAYLOADS];
         unsigned i = chunks.tail++ % DATA_SLOTS;
         uint32_t left = p->total - p->submitted, length = left < CHUNK_BYTES ? left : CHUNK_BYTES;
-        uint8_t *to = p->disk == NO_DISK ? thrown_away : ublk_buffer(p->disk, p->tag) + p->submitted;
+        uint8_t *to = thrown_away;
+        if (p->disk != NO_DISK)
+            to = ublk_buffer(p->disk, p->tag) + p->submitted;
         chunks.length[i] = length;
         aio_submit(&chunks.slot[i], endpoint[EP_READ_DATA], true, to, length);
         p->submitted += length;

@@ -1,13 +1,13 @@
 /*
- * The final kill of an init. systemd spares processes whose argv[0] starts with `@`. busybox, OpenRC
- * and sysvinit do not: they end with kill(-1, SIGKILL), and that reaches every process but PID 1.
+ * The final kill of an init. systemd spares processes whose argv[0] starts with `@`. busybox,
+ * OpenRC and sysvinit do not: kill(-1, SIGKILL) reaches every process but PID 1.
  *
  * Where the kernel has Landlock's signal scope (6.12 and later, in the `lsm=` list), PID 1 enters a
  * domain that restricts nothing else before it executes the init: then nothing that descends from
- * it can signal the server, which was forked outside. Elsewhere the server dies with the others. The
- * disks then answer with errors, not with silence (no user recovery is asked for), and all that the
- * init still needs to power off is its own text; so that is moved into memory: opening a file of an
- * overlay for writing copies it to the upper layer, which is a tmpfs.
+ * it can signal the server, which was forked outside. Elsewhere the server dies with the others.
+ * The disks then answer with errors, not with silence (no user recovery is asked for), and all that
+ * the init still needs to power off is its own text; so that is moved into memory: opening a file
+ * of an overlay for writing copies it to the upper layer, which is a tmpfs.
  * Source: Documentation/userspace-api/landlock.rst, "IPC scoping"; Documentation/filesystems/
  * overlayfs.rst, "Non-directories".
  */

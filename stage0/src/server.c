@@ -72,7 +72,7 @@ static void publish_status(void)
     ffs_set_status(flags, online_count, session_id);
 }
 
-/* Random and not zero. The random pool may not be ready this early, and waiting for it is no use. */
+/* Random and not zero. The random pool may not be ready this early; that is not waited for. */
 static uint64_t new_session_id(void)
 {
     uint64_t id = 0;
@@ -173,7 +173,7 @@ static void settle(void)
 static void take_name(char **argv)
 {
     size_t room = strlen(argv[0]);
-    /* The environment lies right behind the arguments: the kernel follows a name that runs into it. */
+    /* The environment follows the arguments, and the kernel follows a name that runs into it. */
     for (char **next = argv + 1; *next; next++)
         room += strlen(*next) + 1;
     for (char **next = environ; *next && *next == argv[0] + room + 1; next++)

@@ -4,7 +4,7 @@
 
 #include "settings.h"
 
-/* Serves for ever in a forked child. `link_fd` is its end of the pair; argv is turned into its name. */
+/* Serves for ever in a forked child. `link_fd` is its end of the pair; argv becomes its name. */
 _Noreturn void serve(const struct settings *s, int link_fd, char **argv);
 
 #endif

@@ -173,7 +173,9 @@ int parse_module_line(char *line, struct module_line *out)
     out->params = line + strspn(line, " \t");
     size_t length = strlen(out->name);
     /* The name becomes a path under /modules and must not lead out of it. */
-    if (length < 4 || length > 200 || strchr(out->name, '/') || strcmp(out->name + length - 3, ".ko"))
+    if (length < 4 || length > 200 || strchr(out->name, '/'))
+        return -EINVAL;
+    if (strcmp(out->name + length - 3, ".ko"))
         return -EINVAL;
     return 1;
 }

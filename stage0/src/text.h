@@ -1,4 +1,4 @@
-/* Formatting into a fixed buffer; a third of the binary would otherwise be printf's floating point. */
+/* Formatting into a fixed buffer, because printf alone would be a sixth of the binary. */
 #ifndef STAGE0_TEXT_H
 #define STAGE0_TEXT_H
 

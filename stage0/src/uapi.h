@@ -1,7 +1,8 @@
 /*
  * Private copies of the kernel structures and numbers that stage0 uses. musl's own headers carry
  * none of them and the compiler wrapper does not see <linux/...>, so each copy is pinned by size
- * and offset. Sources: include/uapi/linux/{ublk_cmd,io_uring,aio_abi,usb/functionfs,landlock,elf}.h.
+ * and offset. Sources: include/uapi/linux/ ublk_cmd.h, io_uring.h, aio_abi.h, usb/functionfs.h,
+ * landlock.h and elf.h.
  */
 #ifndef STAGE0_UAPI_H
 #define STAGE0_UAPI_H
@@ -170,7 +171,15 @@ _Static_assert(sizeof(struct aio_event) == 32, "io_event");
 #define FFS_HAS_SS_DESC 4U
 #define FFS_FIFO_FLUSH 0x6702 /* _IO('g', 2) */
 
-enum ffs_event_type { FFS_BIND, FFS_UNBIND, FFS_ENABLE, FFS_DISABLE, FFS_SETUP, FFS_SUSPEND, FFS_RESUME };
+enum ffs_event_type {
+    FFS_BIND,
+    FFS_UNBIND,
+    FFS_ENABLE,
+    FFS_DISABLE,
+    FFS_SETUP,
+    FFS_SUSPEND,
+    FFS_RESUME,
+};
 
 struct usb_setup {
     uint8_t request_type, request;

@@ -73,7 +73,7 @@ static uint64_t user_data(enum user_data_kind kind, unsigned disk, unsigned tag)
     return (uint64_t)kind << 32 | disk << 16 | tag;
 }
 
-/* The ring has an entry for every tag of every disk and some more, so there is always a free one. */
+/* The ring has an entry for every tag of every disk and some more: one is always free. */
 static struct uring_sqe *next_sqe(uint64_t data)
 {
     uint32_t tail = *ring.sq_tail, index = tail & *ring.sq_mask;

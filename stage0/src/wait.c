@@ -33,7 +33,7 @@ void start_server(const struct settings *s, char **argv)
     link_fd = pair[0];
 }
 
-/* Waits for the next message; fatal when the step is over, the server is gone or reports failure. */
+/* The next message; fatal when the step is over, or the server is gone or reports failure. */
 static void receive(struct link_message *message)
 {
     for (;;) {

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import {
   buildStage0,
   describeTools,
+  findArm64Musl,
   MAX_BINARY_BYTES,
   missingTools,
   STAGE0_ARCHES,
@@ -15,12 +16,8 @@ const MACHINE = { x86_64: 62, aarch64: 183 };
 
 /** The same bytes can only be asked of the same compiler and libc. */
 const canRebuild = await (async () => {
-  if ((await missingTools(STAGE0_ARCHES)).length > 0) return false;
-  try {
-    return await describeTools() === await Deno.readTextFile(`${PREBUILT}TOOLS`);
-  } catch {
-    return false; // no arm64 musl in the cache and no network to fetch it from
-  }
+  if ((await missingTools(STAGE0_ARCHES)).length > 0 || !await findArm64Musl()) return false;
+  return await describeTools() === await Deno.readTextFile(`${PREBUILT}TOOLS`);
 })();
 
 Deno.test("SHA256SUMS matches the prebuilt binaries", async () => {

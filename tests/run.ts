@@ -6,6 +6,8 @@
  */
 const ROOT = import.meta.dirname!.replace(/tests$/, "");
 
+const DEADLINE_MS = 25 * 60_000;
+
 interface FileResult {
   file: string;
   passed: number;
@@ -51,7 +53,10 @@ async function main(folder: string): Promise<number> {
     args: ["test", "-A", "--quiet", `--junit-path=${report}`, ...ignore, folder],
     cwd: ROOT,
   }).spawn();
+  // A test that hangs must not hold a machine: the run is ended and counts as failed.
+  const deadline = setTimeout(() => test.kill("SIGKILL"), DEADLINE_MS);
   const status = await test.status;
+  clearTimeout(deadline);
   const results = parseJunit(await Deno.readTextFile(report));
   await Deno.remove(report);
   const sum = (key: "passed" | "failed" | "skipped") => results.reduce((n, r) => n + r[key], 0);

@@ -1,4 +1,4 @@
-/** Where phones are looked for: `--usb usbip://…`, else this machine's ports. Adapters load on demand. */
+/** Where phones are looked for: `--usb usbip://...`, else this machine's ports. Adapters load on demand. */
 import { FastboopError } from "../errors/errors.ts";
 import type { UsbBus } from "../usb/link.ts";
 

@@ -3,8 +3,8 @@
  * bidirectional overrides become `\xNN` or `\u{N}`. Newlines too: one text, one line.
  */
 export function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
   return text.replace(
+    // deno-lint-ignore no-control-regex
     /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (c) => {
       const code = c.codePointAt(0)!;

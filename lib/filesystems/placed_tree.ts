@@ -105,13 +105,14 @@ export class PlacedTree implements FileTree {
   }
 
   #installed(entry: Entry): Entry {
-    const { xattrs: _xattrs, ...rest } = entry;
     const mode = entry.kind === "directory"
       ? this.#directoryMode
       : entry.kind === "symlink"
       ? 0o777
       : this.#fileMode;
-    return { ...rest, mode, uid: 0, gid: 0 };
+    const installed = { ...entry, mode, uid: 0, gid: 0 };
+    if (installed.xattrs !== undefined) delete installed.xattrs;
+    return installed;
   }
 }
 

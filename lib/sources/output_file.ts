@@ -52,6 +52,8 @@ function statTarget(path: string): Deno.FileInfo | undefined {
   }
 }
 
+const PIECE_BYTES = 64 * 1024;
+
 /** A regular file under a temporary name. */
 class FileOutput implements Output {
   readonly #path: string;
@@ -69,15 +71,20 @@ class FileOutput implements Output {
     this.#file = Deno.openSync(this.#partialPath, { write: true, createNew: true });
   }
 
-  /** On the thread pool, so that the caller can fill its next buffer meanwhile. */
-  async write(bytes: Uint8Array): Promise<void> {
+  /**
+   * Synchronous and in small pieces. Measured on Linux 6.18: the same bytes take twice the processor time
+   * on the thread pool, and in pieces of 1 MiB whenever the page cache has to take fresh memory for them.
+   */
+  write(bytes: Uint8Array): void {
     try {
       if (this.#skippedBytes > 0) {
         this.#file.seekSync(this.#positionBytes, Deno.SeekMode.Start);
         this.#skippedBytes = 0;
       }
       let done = 0;
-      while (done < bytes.length) done += await this.#file.write(bytes.subarray(done));
+      while (done < bytes.length) {
+        done += this.#file.writeSync(bytes.subarray(done, done + PIECE_BYTES));
+      }
       this.#positionBytes += bytes.length;
     } catch (error) {
       throw translate(`Write "${this.#path}"`, error);

@@ -1,7 +1,7 @@
 /** The newc archive of a tree against find | cpio, from process start, into a file. */
 import type { BenchRow } from "./bench.ts";
 import { benchTree } from "./bench_tree.ts";
-import { pairedMedians, removeFile } from "./paired.ts";
+import { median, medianRatio, pairedTimes, removeFile } from "./paired.ts";
 
 const ROUNDS = 9;
 
@@ -12,7 +12,7 @@ export async function bench(): Promise<BenchRow[]> {
     const target = `${folder}/archive`;
     const prepare = () => removeFile(target);
     const script = 'cd "$1" && find . -mindepth 1 -print0 | cpio --null -o -H newc --quiet > "$2"';
-    const medians = await pairedMedians({
+    const { ours, cpio } = await pairedTimes({
       ours: {
         program: Deno.execPath(),
         args: [
@@ -28,10 +28,10 @@ export async function bench(): Promise<BenchRow[]> {
       },
       cpio: { program: "sh", args: ["-c", script, "sh", source, target], prepare },
     }, ROUNDS);
-    const ratio = medians.ours / medians.cpio;
+    const ratio = medianRatio(ours, cpio);
     return [{
       name: "cpio of the modules to a file / find | cpio",
-      figure: `${ratio.toFixed(2)} (${medians.ours.toFixed(0)} / ${medians.cpio.toFixed(0)} ms)`,
+      figure: `${ratio.toFixed(2)} (${median(ours).toFixed(0)} / ${median(cpio).toFixed(0)} ms)`,
       target: "< 1.00",
       ok: ratio < 1,
     }];

@@ -8,13 +8,16 @@ export interface Contender {
   prepare?: () => void;
 }
 
-/** Medians in milliseconds of the wall time from start to end, after one run that does not count. */
-export async function pairedMedians<Name extends string>(
+/** Wall times in milliseconds from start to end by round, after one round that does not count. */
+export async function pairedTimes<Name extends string>(
   contenders: Record<Name, Contender>,
   rounds: number,
-): Promise<Record<Name, number>> {
+): Promise<Record<Name, number[]>> {
   const names = Object.keys(contenders) as Name[];
-  const times = new Map<Name, number[]>(names.map((name) => [name, []]));
+  const times = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<
+    Name,
+    number[]
+  >;
   for (let round = -1; round < rounds; round++) {
     for (const name of names) {
       const { program, args, prepare } = contenders[name];
@@ -24,14 +27,20 @@ export async function pairedMedians<Name extends string>(
         .output();
       const elapsedMs = performance.now() - start;
       if (!success) throw new Error(`${program} failed: ${new TextDecoder().decode(stderr)}`);
-      if (round >= 0) times.get(name)!.push(elapsedMs);
+      if (round >= 0) times[name].push(elapsedMs);
     }
   }
-  const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!;
-  return Object.fromEntries(names.map((name) => [name, median(times.get(name)!)])) as Record<
-    Name,
-    number
-  >;
+  return times;
+}
+
+/** The middle value. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
+}
+
+/** The middle of the ratios that each round gave, which a slow spell of the machine moves little. */
+export function medianRatio(ours: readonly number[], theirs: readonly number[]): number {
+  return median(ours.map((time, round) => time / theirs[round]!));
 }
 
 /** Removes a file that may not be there. */

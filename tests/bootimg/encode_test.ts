@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { concat } from "../../lib/bytes/concat.ts";
 import { type BootImageParts, encodeBootImage } from "../../lib/bootimg/encode.ts";
 import { imageId } from "../../lib/bootimg/image_id.ts";
+import { readFixture } from "../support/fixture.ts";
 import type { HeaderVersion } from "../../lib/bootimg/layout.ts";
-import { parseBootImage } from "../../lib/bootimg/parse.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 const hex = (bytes: Uint8Array) => bytes.toHex();
@@ -29,6 +29,22 @@ function noise(sizeBytes: number, seed: number): Uint8Array {
   for (let i = 0; i < sizeBytes; i++) bytes[i] = (seed = (seed * 48271) % 0x7fffffff) & 0xff;
   return bytes;
 }
+
+Deno.test("encodeBootImage() makes the fixtures of mkbootimg", async () => {
+  const cmdline = "console=ttyS0";
+  const v0 = concat(encodeBootImage({ ...SMALL, cmdline }));
+  assert.deepEqual(v0, await readFixture("bootimg-v0.img"));
+  const v2 = concat(
+    encodeBootImage({
+      ...SMALL,
+      cmdline,
+      headerVersion: 2,
+      pageSizeBytes: 4096,
+      dtb: bytesOf("DDDDDDD"),
+    }),
+  );
+  assert.deepEqual(v2, await readFixture("bootimg-v2.img"));
+});
 
 Deno.test("imageId() gives the known digests", () => {
   const sections = { kernel: bytesOf("KKKKK"), ramdisk: bytesOf("RRR") };
@@ -193,14 +209,6 @@ async function compare(folder: string, one: Case): Promise<void> {
   }));
   assert.equal(hex(ours.subarray(0, 1660)), hex(theirs.subarray(0, 1660)));
   assert.deepEqual(ours, theirs);
-  const back = parseBootImage(theirs);
-  assert.equal(back.idMatches, true);
-  assert.equal(back.cmdline, one.cmdline);
-  assert.equal(back.name, one.name);
-  assert.deepEqual(back.kernel, kernel);
-  assert.deepEqual(back.ramdisk, ramdisk);
-  assert.deepEqual(back.second, second);
-  assert.deepEqual(back.dtb, one.headerVersion === 2 ? dtb : new Uint8Array());
 }
 
 Deno.test({
@@ -234,6 +242,5 @@ Deno.test({
       assert.deepEqual(await Deno.readFile(`${folder}/out/dtb`), dtb);
       image[2048 + 5000]! ^= 1;
       assert.notDeepEqual((await unpack(image)).kernel, kernel);
-      assert.equal(parseBootImage(image).idMatches, false);
     }),
 });

@@ -27,7 +27,8 @@ export const USERSPACE_TIMEOUT_MS = 120_000;
 const ROOT_PATH = "/rootfs.ero";
 
 export class BootSession implements AsyncDisposable {
-  #host: FastboopProcess;
+  /** The fastboop that boots and serves. */
+  readonly host: FastboopProcess;
 
   private constructor(
     readonly lab: Lab,
@@ -35,7 +36,7 @@ export class BootSession implements AsyncDisposable {
     readonly phone: VirtualPhone,
     private readonly options: BootSessionOptions,
   ) {
-    this.#host = this.#startHost();
+    this.host = this.#startHost();
   }
 
   static async start(options: BootSessionOptions): Promise<BootSession> {
@@ -44,15 +45,9 @@ export class BootSession implements AsyncDisposable {
     return new BootSession(lab, web, new VirtualPhone({ lab, ...options.phone }), options);
   }
 
-  /** The fastboop that runs now. */
-  get host(): FastboopProcess {
-    return this.#host;
-  }
-
-  /** Starts it again, with the same words. */
-  restartHost(): FastboopProcess {
-    this.#host = this.#startHost();
-    return this.#host;
+  /** Where the root image is served. */
+  get rootUrl(): string {
+    return this.web.url(ROOT_PATH);
   }
 
   /** Waits for userspace's report. When fastboop ends before, that is the failure. */
@@ -76,13 +71,13 @@ export class BootSession implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#host[Symbol.asyncDispose]();
+    await this.host[Symbol.asyncDispose]();
     await this.phone[Symbol.asyncDispose]();
     await this.web[Symbol.asyncDispose]();
   }
 
   #startHost(): FastboopProcess {
-    const words = ["boot", this.web.url(ROOT_PATH), `--kernel=${this.lab.kernelTree}`];
+    const words = ["boot", this.rootUrl, `--kernel=${this.lab.kernelTree}`];
     const args = [...words, "--usb", this.phone.address, ...this.options.args ?? []];
     return new FastboopProcess(args, this.options.env ? { env: this.options.env } : {});
   }

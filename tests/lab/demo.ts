@@ -36,7 +36,7 @@ function check(what: string, isRight: boolean): void {
   if (!isRight) throw new Error(what);
 }
 
-async function boot(lab: Lab, phone: VirtualPhone, host: FastboopProcess): Promise<void> {
+async function boot(phone: VirtualPhone, host: FastboopProcess): Promise<void> {
   const early = host.ended.then((code) => {
     throw new Error(`fastboop ended with ${code}`);
   });
@@ -44,8 +44,13 @@ async function boot(lab: Lab, phone: VirtualPhone, host: FastboopProcess): Promi
   const done = phone.waitForConsole(/^LAB userspace done$/m, TIMEOUT_MS);
   done.catch(() => {});
   await Promise.race([done, early]);
+  check("the guest powers off", await phone.waitForEnd(60_000) === "poweroff");
+}
+
+/** Compares what userspace of the guest said with what it should be. */
+function checkReport(lab: Lab, phone: VirtualPhone): void {
   const report = parseReport(phone.console.text);
-  check(`the guest runs the tree's kernel, ${report.release}`, report.release === lab.release);
+  check(`the guest ran the tree's kernel, ${report.release}`, report.release === lab.release);
   const directory = `/usr/lib/modules/${lab.release}`;
   const names = report.modules.get(directory) ?? [];
   check(`${directory} holds ${names.length} entries`, names.includes("modules.dep"));
@@ -53,7 +58,6 @@ async function boot(lab: Lab, phone: VirtualPhone, host: FastboopProcess): Promi
   const commands = phone.bootloader.wire.filter((entry) => entry.kind === "command");
   const verbs = [...new Set(commands.map((entry) => entry.text.split(":")[0]!))].sort();
   check(`the bootloader was told only ${verbs.join(", ")}`, `${verbs}` === "boot,download,getvar");
-  check("the guest powers off", await phone.waitForEnd(60_000) === "poweroff");
   phone.assertConsoleClean();
 }
 
@@ -72,9 +76,11 @@ async function main(): Promise<number> {
   const interrupt = () => host.signal("SIGINT");
   Deno.addSignalListener("SIGINT", interrupt);
   try {
-    await boot(lab, phone, host);
+    await boot(phone, host);
     host.signal("SIGINT");
     const code = await host.waitForEnd(15_000);
+    for (const stop of stops) stop();
+    checkReport(lab, phone);
     const { requests, sentBytes } = web;
     console.log(`fastboop ended with ${code}; ${requests.length} requests, ${sentBytes} bytes`);
     console.log(`done in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);

@@ -1,7 +1,36 @@
 import assert from "node:assert/strict";
+import { prepare } from "../../lib/boot/prepare.ts";
+import { SmooHost } from "../../lib/smoo/host.ts";
+import { UsbIpBus } from "../../lib/usb/usbip/usbip_bus.ts";
 import { BootSession } from "./boot_session.ts";
+import { openGadget } from "./open_gadget.ts";
 
-Deno.test("a host killed with reads in flight is started again and the system goes on", async () => {
+/** Serves the same disks as the session's fastboop did, from this process, while `during` runs. */
+async function serveAgain(session: BootSession, during: () => Promise<void>): Promise<void> {
+  const stop = new AbortController();
+  const silent = { phase() {}, note() {}, moving() {}, warn() {} };
+  const options = { env: Deno.env.toObject(), progress: silent, signal: stop.signal };
+  const request = {
+    rootfs: session.rootUrl,
+    kernel: session.lab.kernelTree,
+    requireModules: [],
+  };
+  await using prepared = await prepare(request, undefined, options);
+  const host = new SmooHost([
+    { id: 1, name: "rootfs", reader: prepared.rootfs.reader, blockSizeBytes: 4096 },
+    { id: 2, name: "modules", reader: prepared.modules!.image, blockSizeBytes: 4096 },
+  ]);
+  await using bus = new UsbIpBus(session.phone.address);
+  const serving = host.serve(await openGadget(bus), { signal: stop.signal });
+  try {
+    await during();
+  } finally {
+    stop.abort();
+    await serving;
+  }
+}
+
+Deno.test("a host killed with reads in flight is replaced and the system goes on", async () => {
   await using session = await BootSession.start({
     arch: "x86_64",
     root: "busybox-merged",
@@ -14,12 +43,13 @@ Deno.test("a host killed with reads in flight is started again and the system go
   await session.host.waitForEnd(5000);
   const from = phone.console.offset;
   await assert.rejects(phone.waitForConsole(/^LAB round .*$/m, 4000, from));
-  session.restartHost();
   const expected = await session.rootDigest();
-  await phone.waitForConsole(new RegExp(`^LAB round \\d+ ${expected}`, "m"), 60_000, from);
+  await serveAgain(session, async () => {
+    const round = new RegExp(`^LAB round \\d+ ${expected}`, "m");
+    const first = await phone.waitForConsole(round, 60_000, from);
+    await phone.waitForConsole(round, 60_000, from + first.index + first[0].length);
+  });
   phone.assertConsoleClean();
-  // The second run found the phone running and booted nothing.
-  assert.equal(phone.images.length, 1);
 });
 
 Deno.test("a web server that stalls in the middle of the boot only delays it", async () => {

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { isSmooInterface } from "../../lib/smoo/interface.ts";
 import { SmooHost } from "../../lib/smoo/host.ts";
 import { openFile } from "../../lib/sources/file.ts";
 import { MemoryReader } from "../../lib/sources/memory.ts";
-import type { UsbLink } from "../../lib/usb/link.ts";
 import { UsbIpBus } from "../../lib/usb/usbip/usbip_bus.ts";
 import { BootSession } from "./boot_session.ts";
+import { openGadget } from "./open_gadget.ts";
 
 /** stage0 waits a minute for anything; then it must act. */
 const STAGE0_TIMEOUT_MS = 60_000;
@@ -23,17 +22,6 @@ async function startOrphan(): Promise<BootSession> {
     await session[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-async function openGadget(bus: UsbIpBus): Promise<UsbLink> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    for (const device of await bus.list()) {
-      const link = await device.open(isSmooInterface).catch(() => undefined);
-      if (link) return link;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error("the guest shows no gadget");
 }
 
 Deno.test("stage0 goes back to the bootloader when no host comes", async () => {

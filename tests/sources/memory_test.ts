@@ -1,9 +1,7 @@
 /** The small readers: memory and window. */
 import assert from "node:assert/strict";
 import { MemoryReader } from "../../lib/sources/memory.ts";
-import { FaultyReader } from "../support/faulty_reader.ts";
 import type { Reader } from "../../lib/sources/reader.ts";
-import { WindowReader } from "../../lib/sources/window.ts";
 
 const bytes = Uint8Array.from({ length: 100 }, (_, i) => i);
 const limit = { kind: "limit" };
@@ -25,21 +23,4 @@ Deno.test("MemoryReader reads inside, to the end, and nothing past it", async ()
   await assert.rejects(read(reader, 2 ** 53, 1), limit);
   const signal = AbortSignal.abort();
   await assert.rejects(reader.readAt(0, new Uint8Array(1), { signal }), { kind: "cancelled" });
-});
-
-Deno.test("WindowReader shows its part only", async () => {
-  const parent = new FaultyReader(bytes);
-  const reader = new WindowReader(parent, 10, 5);
-  assert.equal(reader.sizeBytes, 5);
-  assert.equal(reader.identity, "window:(faulty):start=10:size=5");
-  assert.deepEqual(await read(reader, 1, 4), [11, 12, 13, 14]);
-  await assert.rejects(read(reader, 1, 5), limit);
-  await assert.rejects(read(reader, -1, 1), limit);
-  assert.throws(() => new WindowReader(parent, 96, 5), limit);
-  assert.throws(() => new WindowReader(parent, 101, 0), limit);
-  assert.throws(() => new WindowReader(parent, 0, -1), limit);
-  await reader[Symbol.asyncDispose]();
-  assert.equal(parent.disposed, false);
-  await new WindowReader(parent, 0, 1, { ownsParent: true })[Symbol.asyncDispose]();
-  assert.equal(parent.disposed, true);
 });

@@ -6,6 +6,7 @@
  * host's CONFIG_EXPORTS and STATUS. It can also behave badly: `sendRaw` puts anything on the wire.
  */
 import { Buffer } from "node:buffer";
+import { setImmediate } from "node:timers";
 import { FastboopError } from "../../lib/errors/errors.ts";
 import {
   decodeConfigExports,
@@ -26,7 +27,7 @@ export interface SmooPhoneOptions {
   sessionId?: bigint;
   /** Requests on the wire at once, over all exports. */
   queueDepth?: number;
-  /** Stamps Request.flags with a number per connection and demands it back. */
+  /** Stamps Request.flags with the number of its replays and demands it back. */
   stampsGeneration?: boolean;
   /** Blocks read from each disk before it is counted online, as a partition scan does. */
   scanBlocks?: number;
@@ -78,7 +79,6 @@ export class SmooPhone {
   attach(port: GadgetPort): void {
     this.#port = port;
     this.#isOnline = false;
-    this.#generation++;
     this.#whenOnline = Promise.withResolvers<void>();
     port.onControl((setup, lengthBytes, data) => this.#onControl(setup, lengthBytes, data));
     this.#takeResponses(port).catch((error) => {
@@ -131,6 +131,7 @@ export class SmooPhone {
 
   /** Asks again for what is unanswered although the link is up, as after a fault of the gadget. */
   replay(): void {
+    this.#generation++;
     for (const pending of this.#pending.values()) this.#send(pending);
   }
 
@@ -235,7 +236,7 @@ export class SmooPhone {
       }
       this.#complete(pending, { status: response.status, data });
       // A host in the same memory answers without ever leaving the microtask queue: let timers run.
-      if (this.answers.total % 256 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+      if (this.answers.total % 256 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   }
 

@@ -35,18 +35,6 @@ export async function writeCpio(
   options: WriteCpioOptions = {},
 ): Promise<void> {
   const writer = new ArchiveBuffer(sink);
-  try {
-    await writeMembers(entries, writer, options);
-  } finally {
-    await writer.settle();
-  }
-}
-
-async function writeMembers(
-  entries: readonly CpioEntry[],
-  writer: ArchiveBuffer,
-  options: WriteCpioOptions,
-): Promise<void> {
   for (const [index, entry] of entries.entries()) {
     if (options.signal?.aborted) throw cancelled("Write the cpio archive", options.signal);
     await writer.reserve(HEADER_ROOM_BYTES);
@@ -59,7 +47,6 @@ async function writeMembers(
   await writer.reserve(HEADER_ROOM_BYTES);
   writer.fill += putTrailer(writer.buffer, writer.fill);
   await writer.flush();
-  await writer.written();
 }
 
 async function addSource(
@@ -75,13 +62,11 @@ async function addSource(
   }
 }
 
-/** Collects small pieces; while one whole buffer is written the other is filled. */
+/** Collects small pieces; the sink sees whole buffers. */
 class ArchiveBuffer {
-  buffer = new Uint8Array(BUFFER_BYTES);
+  readonly buffer = new Uint8Array(BUFFER_BYTES);
   fill = 0;
   readonly #sink: ByteSink;
-  #spare = new Uint8Array(BUFFER_BYTES);
-  #writing: Promise<void> = Promise.resolve();
 
   constructor(sink: ByteSink) {
     this.#sink = sink;
@@ -121,22 +106,7 @@ class ArchiveBuffer {
   }
 
   async flush(): Promise<void> {
-    await this.#writing;
-    if (this.fill === 0) return;
-    this.#writing = Promise.resolve(this.#sink.write(this.buffer.subarray(0, this.fill)));
-    // It is awaited by the next call; until then a failure must not count as unhandled.
-    this.#writing.catch(() => {});
-    [this.buffer, this.#spare] = [this.#spare, this.buffer];
+    if (this.fill > 0) await this.#sink.write(this.buffer.subarray(0, this.fill));
     this.fill = 0;
-  }
-
-  /** The last write is done; throws what it threw. */
-  written(): Promise<void> {
-    return this.#writing;
-  }
-
-  /** The last write is over, well or not: the sink must be idle before it is closed. */
-  async settle(): Promise<void> {
-    await this.#writing.catch(() => {});
   }
 }

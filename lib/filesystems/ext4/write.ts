@@ -29,28 +29,14 @@ export async function writeExt4(
   options: WriteExt4Options = {},
 ): Promise<void> {
   const { signal, onProgress } = options;
-  // While one buffer is written the other is filled.
-  let buffer = new Uint8Array(CHUNK_BYTES);
-  let spare = new Uint8Array(CHUNK_BYTES);
-  let writing: Promise<void> = Promise.resolve();
-  try {
-    for (let done = 0; done < image.sizeBytes;) {
-      if (signal?.aborted) throw cancelled("Write the ext4 image", signal);
-      const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, image.sizeBytes - done));
-      await image.readAt(done, chunk, signal ? { signal } : {});
-      await writing;
-      writing = writeChunk(sink, chunk);
-      // It is awaited above and below; until then a failure must not count as unhandled.
-      writing.catch(() => {});
-      [buffer, spare] = [spare, buffer];
-      done += chunk.length;
-      onProgress?.(done, image.sizeBytes);
-    }
-    await writing;
-  } catch (error) {
-    // The sink must be idle before the caller closes it.
-    await writing.catch(() => {});
-    throw error;
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  for (let done = 0; done < image.sizeBytes;) {
+    if (signal?.aborted) throw cancelled("Write the ext4 image", signal);
+    const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, image.sizeBytes - done));
+    await image.readAt(done, chunk, signal ? { signal } : {});
+    await writeChunk(sink, chunk);
+    done += chunk.length;
+    onProgress?.(done, image.sizeBytes);
   }
 }
 

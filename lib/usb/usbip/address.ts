@@ -21,11 +21,6 @@ export interface UsbIpAddress {
 const SHAPE = /^usbip:\/\/(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?(?:\/(.*))?$/;
 const BUS_ID = /^[A-Za-z0-9._-]{1,31}$/;
 
-/** Whether a text means to be a USB/IP address. */
-export function isUsbIpAddress(text: string): boolean {
-  return text.startsWith("usbip:");
-}
-
 /**
  * Reads an address.
  *

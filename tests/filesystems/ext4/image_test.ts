@@ -5,7 +5,9 @@ import { Ext4Image } from "../../../lib/filesystems/ext4/image.ts";
 import { layoutExt4 } from "../../../lib/filesystems/ext4/layout.ts";
 import { writeExt4 } from "../../../lib/filesystems/ext4/write.ts";
 import { DirectoryTree } from "../../../lib/sources/directory.ts";
+import type { Entry } from "../../../lib/sources/file_tree.ts";
 import { openOutputFile } from "../../../lib/sources/output_file.ts";
+import { openXattrs } from "../../../lib/sources/xattr.ts";
 import { hasTool, run, sha256, withTempDir } from "../foreign_tools.ts";
 import { directory, file, MemoryTree, type Node, symlink } from "../memory_tree.ts";
 import { describeTree, IS_ROOT, makeHostTree } from "./host_tree.ts";
@@ -215,6 +217,38 @@ Deno.test({
         );
         assert.throws(() => Deno.statSync(`${mounted}/many/entry-3000`), Deno.errors.NotFound);
         assert.throws(() => Deno.writeTextFileSync(`${mounted}/new`, ""), /Read-only/);
+      } finally {
+        await run("umount", [mounted]);
+      }
+    });
+  },
+});
+
+Deno.test({
+  name: "Ext4Image carries times, devices and extended attributes the kernel reads back",
+  ignore: !canMount,
+  async fn() {
+    await withTempDir(async (folder) => {
+      const mounted = `${folder}/mounted`;
+      await Deno.mkdir(mounted);
+      const source = tortureTree();
+      await writeTo(await imageOf(source, { owner: "source" }), `${folder}/image`);
+      const mount = await run("mount", ["-t", "ext4", "-o", "loop", `${folder}/image`, mounted]);
+      assert.equal(mount.code, 0, mount.stderr);
+      try {
+        const readXattrs = openXattrs((text) => assert.fail(text));
+        await using tree = new DirectoryTree(mounted, { readXattrs });
+        for (const path of ["times", "special", "xattrs", "modes", "links"]) {
+          const comparable = (entries: Entry[]) =>
+            entries.filter(({ name }) => !name.startsWith("too-")).map((entry) => ({
+              ...entry,
+              mtimeNanoseconds: Math.floor(entry.mtimeNanoseconds / 1e6),
+              hardLinkKey: entry.hardLinkKey === undefined ? "" : "linked",
+              stamp: 0,
+              xattrs: [...entry.xattrs ?? []].sort(([a], [b]) => a < b ? -1 : 1),
+            }));
+          assert.deepEqual(comparable(await tree.list(path)), comparable(await source.list(path)));
+        }
       } finally {
         await run("umount", [mounted]);
       }

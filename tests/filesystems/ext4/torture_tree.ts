@@ -58,7 +58,7 @@ function timeTree(): Node {
     file("t", { mtimeSeconds, mtimeNanoseconds });
   return directory({
     "1901": at(-(2 ** 31)),
-    "before-1970": at(-1, 999_999_999),
+    "before-1970": at(-7, 250_000_000),
     "now": at(1_795_000_000, 123_456_789),
     "2038": at(2 ** 31 - 1),
     "2038-after": at(2 ** 31),

@@ -1,9 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  formatUsbIpAddress,
-  isUsbIpAddress,
-  parseUsbIpAddress,
-} from "../../../lib/usb/usbip/address.ts";
+import { formatUsbIpAddress, parseUsbIpAddress } from "../../../lib/usb/usbip/address.ts";
 import { ofKind } from "../../support/expect_kind.ts";
 
 Deno.test("parseUsbIpAddress() reads host, port and bus id, and formats them back", () => {
@@ -52,9 +48,4 @@ Deno.test("parseUsbIpAddress() refuses what is no address, with `usage`", () => 
     assert.throws(() => parseUsbIpAddress(text), ofKind("usage", /usbip:\/\/127/), text);
   }
   assert.equal(parseUsbIpAddress(`usbip://h/${"1".repeat(31)}`).busId?.length, 31);
-});
-
-Deno.test("isUsbIpAddress() knows one by its scheme", () => {
-  assert.equal(isUsbIpAddress("usbip://h"), true);
-  assert.equal(isUsbIpAddress("1-2.3"), false);
 });

@@ -147,7 +147,8 @@ Deno.test("operating system, network and packages are touched only at the edges"
     const code = (await Deno.readTextFile(new URL(path, ROOT)))
       .replace(/\/\*[\s\S]*?\*\//g, "")
       .replace(/\/\/.*$/gm, "");
-    const touch = /\bDeno\.|\bfetch\(|from "(npm:[^"]*|node:(?:fs|net|child_process|os)[^"]*)"/.exec(code);
+    const touch = /\bDeno\.|\bfetch\(|from "(npm:[^"]*|node:(?:fs|net|child_process|os)[^"]*)"/
+      .exec(code);
     if (touch) wrong.push(`${path}: ${touch[0]}`);
   }
   assert.deepEqual(wrong, []);

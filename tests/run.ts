@@ -61,7 +61,9 @@ async function main(folder: string): Promise<number> {
   await Deno.remove(report);
   const sum = (key: "passed" | "failed" | "skipped") => results.reduce((n, r) => n + r[key], 0);
   const empty = allSkipped(results);
-  for (const name of empty) console.error(`every test of ${name} was skipped: install what it names`);
+  for (const name of empty) {
+    console.error(`every test of ${name} was skipped: install what it names`);
+  }
   const failed = sum("failed") + empty.length + (status.success || sum("failed") > 0 ? 0 : 1);
   console.log(`${sum("passed")} passed, ${failed} failed, ${sum("skipped")} skipped`);
   return failed === 0 && sum("passed") > 0 ? 0 : 1;

@@ -2,6 +2,7 @@
 import { formatSize } from "../bytes/size.ts";
 import { Ext4Image } from "../filesystems/ext4/image.ts";
 import { layoutExt4 } from "../filesystems/ext4/layout.ts";
+import { MODULES_IMAGE_LIMITS } from "../filesystems/limits.ts";
 import { findKernelTree } from "../kernel/find_tree.ts";
 import { indexFiles } from "../kernel/index_files.ts";
 import { installModules } from "../kernel/install_modules.ts";
@@ -83,7 +84,12 @@ export async function prepareModules(
         ".bin indexes; run depmod -a on the phone before modprobe",
     );
   }
-  const layout = await layoutExt4(modules, { label: MODULES_LABEL, owner: "root", signal });
+  const layout = await layoutExt4(modules, {
+    label: MODULES_LABEL,
+    owner: "root",
+    limits: MODULES_IMAGE_LIMITS,
+    signal,
+  });
   const image = new Ext4Image(layout);
   progress.note(
     `${index.modules.size} modules; export 1 is ${

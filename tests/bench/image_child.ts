@@ -8,10 +8,11 @@ import { DirectoryTree } from "../../lib/sources/directory.ts";
 const [mode, source, target] = Deno.args;
 
 async function firstBlock(): Promise<void> {
-  const { PlacedTree } = await import("../../lib/filesystems/placed_tree.ts");
+  const { ModulesTree } = await import("../../lib/kernel/modules_tree.ts");
   const { layoutExt4 } = await import("../../lib/filesystems/ext4/layout.ts");
   const { Ext4Image } = await import("../../lib/filesystems/ext4/image.ts");
-  const tree = new PlacedTree(new DirectoryTree(source!), { at: "usr/lib/modules/bench" });
+  const [, root, directory] = /^(.*)\/(lib\/modules\/[^/]+)$/.exec(source!)!;
+  const tree = new ModulesTree(new DirectoryTree(root!), { directory: directory! });
   const image = new Ext4Image(await layoutExt4(tree, { label: "fastboop-modules" }));
   await image.readAt(0, new Uint8Array(4096));
   const written = /^write_bytes: (\d+)$/m.exec(Deno.readTextFileSync("/proc/self/io"))?.[1];

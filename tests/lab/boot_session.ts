@@ -34,6 +34,8 @@ export class BootSession implements AsyncDisposable {
     readonly lab: Lab,
     readonly web: WebServer,
     readonly phone: VirtualPhone,
+    /** TMPDIR of fastboop: what is left in it, fastboop left there. */
+    readonly temporary: string,
     private readonly options: BootSessionOptions,
   ) {
     this.host = this.#startHost();
@@ -42,7 +44,9 @@ export class BootSession implements AsyncDisposable {
   static async start(options: BootSessionOptions): Promise<BootSession> {
     const lab = await ensureLab(options);
     const web = new WebServer({ [ROOT_PATH]: lab.rootImage });
-    return new BootSession(lab, web, new VirtualPhone({ lab, ...options.phone }), options);
+    const phone = new VirtualPhone({ lab, ...options.phone });
+    const temporary = await Deno.makeTempDir({ prefix: "fastboop-lab-tmp-" });
+    return new BootSession(lab, web, phone, temporary, options);
   }
 
   /** Where the root image is served. */
@@ -74,12 +78,13 @@ export class BootSession implements AsyncDisposable {
     await this.host[Symbol.asyncDispose]();
     await this.phone[Symbol.asyncDispose]();
     await this.web[Symbol.asyncDispose]();
+    await Deno.remove(this.temporary, { recursive: true });
   }
 
   #startHost(): FastboopProcess {
     const words = ["boot", this.rootUrl, `--kernel=${this.lab.kernelTree}`];
     const args = [...words, "--usb", this.phone.address, ...this.options.args ?? []];
-    return new FastboopProcess(args, this.options.env ? { env: this.options.env } : {});
+    return new FastboopProcess(args, { env: { TMPDIR: this.temporary, ...this.options.env } });
   }
 }
 

@@ -32,6 +32,15 @@ Deno.test("boot works on aarch64, with the device tree from the kernel tree", as
   await bootAndPowerOff({ arch: "aarch64", root: "busybox-merged" });
 });
 
+Deno.test("the disks outlive kill(-1, SIGKILL) where the kernel can scope signals", async () => {
+  const phone = { words: ["lab.run=kill"] };
+  await using session = await BootSession.start({ arch: "x86_64", root: "busybox-merged", phone });
+  await session.waitForUserspace();
+  const sum = await session.phone.waitForConsole(/^LAB killed ([0-9a-f]{64}) /m, 60_000);
+  assert.equal(sum[1], await session.rootDigest());
+  assert.equal(await session.phone.waitForEnd(30_000), "poweroff");
+});
+
 Deno.test("boot hands words of --append to the kernel, behind nothing of the bootloader's", async () => {
   const args = ["--append", "lab.run=poweroff lab.other=1"];
   await using session = await BootSession.start({ arch: "x86_64", root: "busybox-merged", args });

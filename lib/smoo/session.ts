@@ -25,6 +25,7 @@ import {
   IDENT_BYTES,
   IDENT_REQUEST,
   type Status,
+  STATUS_REFUSED,
 } from "./wire.ts";
 import { within } from "./within.ts";
 
@@ -148,6 +149,7 @@ export class SmooSession {
       this.#end("session-changed", restarted());
       return PERIOD_MS;
     }
+    if (status.flags & STATUS_REFUSED) throw configRefused();
     const expected = table.disks.length;
     if (status.exportCount !== this.#online) {
       this.#online = status.exportCount;
@@ -240,6 +242,16 @@ function restarted(): FastboopError {
 
 function notSmoo(state: string): FastboopError {
   return new FastboopError({ kind: "refused", action: "Talk to the phone's smoo gadget", state });
+}
+
+function configRefused(): FastboopError {
+  return new FastboopError({
+    kind: "refused",
+    action: "Set up the phone's disks",
+    state: "the phone refused the exports, or could not make a disk of one",
+    hint:
+      "A running phone takes only the disks it was booted with; look for ublk in its kernel log",
+  });
 }
 
 function neverUp(online: number, expected: number, waitedMs: number): FastboopError {

@@ -49,9 +49,12 @@ export interface ExportEntry {
   sizeBytes: number;
 }
 
+/** The last CONFIG_EXPORTS was refused, or one of its disks failed (stage0/README.md). */
+export const STATUS_REFUSED = 2;
+
 /** Heartbeat answer. */
 export interface Status {
-  /** Bit 0: at least one export is online. */
+  /** Bit 0: at least one export is online. Our gadget also sets {@link STATUS_REFUSED}. */
   flags: number;
   /** Exports whose disk is usable on the phone. */
   exportCount: number;

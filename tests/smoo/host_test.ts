@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { FastboopError } from "../../lib/errors/errors.ts";
 import { SmooHost } from "../../lib/smoo/host.ts";
+import { encodeStatus, STATUS_REFUSED } from "../../lib/smoo/wire.ts";
 import { MemoryCable } from "../support/memory_link.ts";
 import { SmooPhone } from "../support/smoo_phone.ts";
 import { HandClock, until } from "./hand_clock.ts";
@@ -70,6 +71,18 @@ Deno.test("serve() says so when the disks never come up", async () => {
   assert.equal(reason, "refused");
   assert.equal(error.kind, "refused");
   assert.match(error.message, /0 of 2 came up in 3\d s/);
+});
+
+Deno.test("serve() says so at once when the phone refuses the exports", async () => {
+  const rig = new Rig({ phone: { staysOffline: true } });
+  rig.phone.control = ({ request }) =>
+    request === 3
+      ? encodeStatus({ flags: STATUS_REFUSED, exportCount: 0, sessionId: rig.phone.sessionId })
+      : undefined;
+  rig.connect();
+  const { reason, error } = await rig.ended;
+  assert.equal(reason, "refused");
+  assert.match(error.message, /refused the exports/);
 });
 
 Deno.test("serve() answers unanswered Requests once each to the next link", async () => {

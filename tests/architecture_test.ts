@@ -13,7 +13,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   sources: [],
   images: ["sources"],
   filesystems: ["images", "sources"],
-  kernel: ["filesystems", "sources"],
+  kernel: ["filesystems", "sources", "devicetree"],
   devicetree: [],
   profiles: [],
   stage0: ["kernel", "filesystems", "sources"],
@@ -53,10 +53,10 @@ const MAY_IMPORT: Record<string, string[]> = {
 /** Files that may touch the operating system, the network or an npm package. */
 const EDGES = [
   /^lib\/sources\/(file|http|directory|xattr|output_file|descriptor_cache)\.ts$/,
-  /^lib\/kernel\/(find_tree|run_directory|install_modules|tree_files|run_make)\.ts$/,
+  /^lib\/kernel\/(find_tree|run_directory|tree_files|run_make|digest_modules|sets\/bundled_sets)\.ts$/,
   /^lib\/stage0\/payload\.ts$/,
   /^lib\/usb\/(node_usb|usbip\/connect)\.ts$/,
-  /^lib\/profiles\/(bundled|device_profile)\.ts$/,
+  /^lib\/profiles\/bundled\.ts$/,
   /^lib\/cli\//,
 ];
 

@@ -1,7 +1,9 @@
 /** Everything that goes to the phone, from what was prepared: initramfs, command line, boot image. */
 import { encodeBootImage } from "../bootimg/encode.ts";
 import { appendsDevicetree, encodeKernel } from "../bootimg/kernel_encoding.ts";
+import { parseFdt } from "../devicetree/parse_fdt.ts";
 import { FastboopError } from "../errors/errors.ts";
+import { selectDtModules } from "../kernel/dt_modules/select_dt_modules.ts";
 import type { KernelTree } from "../kernel/kernel_tree.ts";
 import { moduleClosure } from "../kernel/module_closure.ts";
 import { type LoadedModule, readModules } from "../kernel/read_modules.ts";
@@ -64,7 +66,10 @@ export async function assembleInitramfs(input: AssembleInput): Promise<Initramfs
   return { bytes, moduleCount: loaded.length };
 }
 
-/** The modules stage0 loads: of a profile's optional ones those that this kernel has. */
+/**
+ * The modules stage0 loads: of a profile's optional ones those that this kernel has, and those that the
+ * board's device tree asks for, without which the boot goes on.
+ */
 async function loadModules(input: AssembleInput): Promise<LoadedModule[]> {
   const { modules, rootfs, tree, profile, request, signal } = input;
   if (modules === undefined) return [];
@@ -78,6 +83,7 @@ async function loadModules(input: AssembleInput): Promise<LoadedModule[]> {
       throw error;
     }
   };
+  const dtb = await devicetree(input);
   const closure = moduleClosure(
     index,
     stage0Modules({
@@ -86,8 +92,16 @@ async function loadModules(input: AssembleInput): Promise<LoadedModule[]> {
       profileModules: profile.kernelModules.flatMap(wanted),
       requiredModules: request.requireModules,
     }),
+    dtb === undefined
+      ? []
+      : selectDtModules(parseFdt(dtb, "of the board"), index).modules.map(({ name }) => name),
   );
   return await readModules(modules.tree, modules.directory, closure, tree, { signal });
+}
+
+/** `--dtb`, or the tree's for the profile's board. */
+async function devicetree({ request, tree }: AssembleInput): Promise<Uint8Array | undefined> {
+  return request.dtb === undefined ? tree.dtb?.bytes : await readDeviceTree(request.dtb);
 }
 
 /** @throws {FastboopError} `usage` and `limit` for a command line that does not fit. */
@@ -104,9 +118,9 @@ export async function assembleBootImage(
   input: AssembleInput,
   initramfs: Uint8Array,
 ): Promise<BootImageParts> {
-  const { profile, request, tree } = input;
+  const { profile, tree } = input;
   const { headerVersion, pageSizeBytes, addresses, kernelEncoding, limits } = profile.bootImage;
-  const dtb = request.dtb === undefined ? tree.dtb?.bytes : await readDeviceTree(request.dtb);
+  const dtb = await devicetree(input);
   const separate = headerVersion === 2 && !appendsDevicetree(kernelEncoding) ? dtb : undefined;
   const parts = encodeBootImage({
     headerVersion,

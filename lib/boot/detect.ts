@@ -28,13 +28,18 @@ export async function detectPhones(
 ): Promise<DetectedPhone[]> {
   const phones: DetectedPhone[] = [];
   for (const device of await bus.list({ signal })) {
-    if (request.path !== undefined && !device.info.path.endsWith(request.path)) continue;
+    if (!isAt(device.info.path, request.path)) continue;
     const phone = await look(device, profiles, signal);
     if (phone === undefined) continue;
     if (request.serial !== undefined && phone.serial !== request.serial) continue;
     phones.push(phone);
   }
   return phones;
+}
+
+/** `1-1` also means `usbip://host:port/1-1`. */
+function isAt(path: string, wanted: string | undefined): boolean {
+  return wanted === undefined || path === wanted || path.endsWith(`/${wanted}`);
 }
 
 async function look(

@@ -58,7 +58,7 @@ export async function findBootloader(
     signal: AbortSignal.any([signal, hopeless.signal]),
     onWaiting: (seen, why) => {
       for (const one of seen) progress.note(`${one.path}: ${one.reason}`);
-      if (why !== undefined) progress.moving(why);
+      if (why !== undefined) progress.note(why);
     },
   });
   const profile = chosen.get(link)!;

@@ -22,9 +22,9 @@ const DEPARTURE_MS = 20_000;
 export async function handOver(
   link: UsbLink,
   image: BootImageParts,
-  options: { bus: UsbBus; progress: Progress; signal: AbortSignal },
+  options: { bus: UsbBus; progress: Progress; signal: AbortSignal; departureMs?: number },
 ): Promise<void> {
-  const { bus, progress, signal } = options;
+  const { bus, progress, signal, departureMs = DEPARTURE_MS } = options;
   await using held = link;
   const client = new FastbootClient(held, {
     onInfo: (line) => progress.note(`(bootloader) ${line}`),
@@ -37,11 +37,11 @@ export async function handOver(
   });
   progress.phase("Booting; waiting for the phone's disks");
   await client.boot();
-  if (await waitDeparture(held, { bus, timeoutMs: DEPARTURE_MS, signal })) return;
+  if (await waitDeparture(held, { bus, timeoutMs: departureMs, signal })) return;
   throw new FastboopError({
     kind: "refused",
     action: "Boot the phone",
-    state: `the bootloader said OKAY and is still there after ${DEPARTURE_MS / 1000} s`,
+    state: `the bootloader said OKAY and is still there after ${departureMs / 1000} s`,
     hint:
       "It rejected the image in silence: check the profile's header version, page size and encoding",
   });

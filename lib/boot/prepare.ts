@@ -4,6 +4,7 @@ import { formatSize } from "../bytes/size.ts";
 import type { KernelTree } from "../kernel/kernel_tree.ts";
 import { RunDirectory } from "../kernel/run_directory.ts";
 import type { DeviceProfile } from "../profiles/device_profile.ts";
+import { DirectoryTree } from "../sources/directory.ts";
 import { openRootfs, type Rootfs } from "./open_rootfs.ts";
 import {
   checkTree,
@@ -63,10 +64,17 @@ async function keepOnFailure<T>(
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof FastboopError) || error.kind !== "cancelled") {
+    const isStop = error instanceof FastboopError && error.kind === "cancelled";
+    if (!isStop && await holdsSomething(run.path)) {
       await run.keep();
       progress.note(`what was installed so far is kept in ${run.path}`);
     }
     throw error;
   }
+}
+
+/** make may never have started. */
+async function holdsSomething(path: string): Promise<boolean> {
+  await using tree = new DirectoryTree(path);
+  return (await tree.list("")).length > 0;
 }

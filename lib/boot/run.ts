@@ -1,7 +1,5 @@
 /** `boot`: from the inputs to a phone that is served. The only place that knows the whole way. */
 import type { DeviceProfile } from "../profiles/device_profile.ts";
-import type { SmooExport } from "../smoo/export.ts";
-import type { UsbInfo } from "../usb/link.ts";
 import {
   assembleBootImage,
   assembleInitramfs,
@@ -9,8 +7,10 @@ import {
   type Identity,
 } from "./assemble.ts";
 import type { Environment } from "./environment.ts";
+import { exportsOf } from "./exports_of.ts";
 import { findBootloader } from "./find_bootloader.ts";
 import { handOver } from "./hand_over.ts";
+import { identityOf } from "./identity_of.ts";
 import { openBus } from "./open_bus.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import { checkTree } from "./prepare_kernel.ts";
@@ -29,9 +29,6 @@ export interface BootOptions {
   /** Called when everything is prepared, before a phone is touched: gives permissions up. */
   onPrepared: () => void;
 }
-
-/** Logical block of the modules disk: ext4's own, and no larger than any phone's page. */
-const BLOCK_BYTES = 4096;
 
 /**
  * Boots one phone and serves it until the signal stops it.
@@ -56,7 +53,7 @@ export async function boot(options: BootOptions): Promise<never> {
   }
   return await servePhone({
     bus,
-    serial: identity.serial,
+    identity,
     exports: exportsOf(prepared),
     progress,
     signal,
@@ -73,29 +70,4 @@ async function assembleInput(
   const { rootfs, modules } = prepared;
   const tree = await checkTree(request.kernel, rootfs, profile, { env, progress, signal });
   return { request, rootfs, tree, modules, profile, identity, env, signal };
-}
-
-/** Export 0 is the root file system, export 1 the modules: the order is the contract with stage0. */
-function exportsOf({ rootfs, modules }: Prepared): SmooExport[] {
-  const exports: SmooExport[] = [{
-    id: 1,
-    name: "rootfs",
-    reader: rootfs.reader,
-    // A disk's logical block may not be larger than the file system's.
-    blockSizeBytes: Math.min(BLOCK_BYTES, rootfs.blockSizeBytes),
-  }];
-  if (modules !== undefined) {
-    exports.push({ id: 2, name: "modules", reader: modules.image, blockSizeBytes: BLOCK_BYTES });
-  }
-  return exports;
-}
-
-/** A bootloader without a usable serial number gets one for this boot: the gadget is known by it. */
-function identityOf({ vendorId, productId, serial }: UsbInfo): Identity {
-  const usable = serial !== undefined && /^[!-~](?:[ -~]{0,124}[!-~])?$/.test(serial);
-  return {
-    vendorId,
-    productId,
-    serial: usable ? serial : `fastboop-${crypto.randomUUID().slice(0, 8)}`,
-  };
 }

@@ -4,6 +4,7 @@ import { FastboopError } from "../errors/errors.ts";
 import type { SmooEvent, SmooStats } from "../smoo/events.ts";
 import type { SmooExport } from "../smoo/export.ts";
 import { SmooHost } from "../smoo/host.ts";
+import type { Identity } from "./assemble.ts";
 import { findGadget } from "./find_gadget.ts";
 import type { Progress } from "./progress.ts";
 import type { UsbBus } from "../usb/link.ts";
@@ -13,45 +14,55 @@ const FIRST_WAIT_MS = 120_000;
 
 export interface ServePhoneOptions {
   bus: UsbBus;
-  /** iSerialNumber the gadget carries: a gadget with another one is another phone. */
-  serial: string;
+  /** What the gadget shows of itself: one with another serial number is another phone. */
+  identity: Identity;
   exports: readonly SmooExport[];
   progress: Progress;
   signal: AbortSignal;
+  /** From now until the gadget must have answered once; default 120 s. */
+  firstWaitMs?: number;
 }
 
 /**
  * Runs until the signal stops it: a phone that lost its cable waits for its disks as long as it takes.
  *
- * @throws {FastboopError} `cancelled`; `lost` when the phone never came, or what came is no gadget.
+ * @throws {FastboopError} `cancelled`; `lost` when the phone never came or is in its bootloader again;
+ * `refused` when what came is no gadget or its disks stay away.
  */
 export async function servePhone(options: ServePhoneOptions): Promise<never> {
-  const { bus, serial, progress, signal } = options;
+  const { bus, identity, progress, signal, firstWaitMs = FIRST_WAIT_MS } = options;
   const host = new SmooHost(options.exports, { onEvent: (event) => tell(event, progress) });
+  const endMs = performance.now() + firstWaitMs;
   let served = false;
+  let told = "";
   for (;;) {
-    const link = await findGadget(bus, {
-      serial,
-      signal,
-      waitMs: served ? undefined : FIRST_WAIT_MS,
-    });
+    const waitMs = served ? undefined : Math.max(endMs - performance.now(), 0);
+    const link = await findGadget(bus, { identity, waitMs, progress, signal });
     const end = await host.serve(link, { signal });
-    if (end.reason === "cancelled") throw cancelledWhileServing(served, end.error);
-    if (end.reason === "refused") throw end.error;
+    if (end.reason === "cancelled" && end.sessionId !== undefined) {
+      progress.note(totals(host.stats()));
+      throw stoppedWhileServing(end.error);
+    }
+    if (end.reason === "cancelled" || end.reason === "refused") throw end.error;
     served ||= end.sessionId !== undefined;
-    const what = end.reason === "session-changed" ? "the phone started anew" : end.error.state;
-    progress.warn(`${what}; waiting for the phone to come back (Ctrl-C ends)`);
+    if (!served && performance.now() >= endMs) throw end.error;
+    if (end.sessionId !== undefined) told = "";
+    const why = end.reason === "session-changed" ? "it started anew" : end.error.state;
+    if (why === told) continue;
+    told = why;
+    progress.phase("The phone is gone; waiting for it to come back (Ctrl-C ends)");
+    progress.note(why);
   }
 }
 
-function cancelledWhileServing(served: boolean, error: FastboopError): FastboopError {
-  if (!served) return error;
+/** What the phone does now is the one thing its user has to know. */
+function stoppedWhileServing(cause: FastboopError): FastboopError {
   return new FastboopError({
     kind: "cancelled",
     action: "Serve the phone",
-    state: "stopped; the phone's disks now wait for a host",
-    hint: "Restart the phone, or run the same command's disks again to go on",
-    cause: error,
+    state: cause.state,
+    hint: "The phone still needs a host for its disks: it stands still until it is restarted.",
+    cause,
   });
 }
 

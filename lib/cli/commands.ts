@@ -1,6 +1,11 @@
 /** The command table: help, parsing and completion come from it; verbs load when they are run. */
 import { FastboopError } from "../errors/errors.ts";
 import type { Command, CommandOption } from "./command.ts";
+import { DTB_COMMANDS } from "./dtb_commands.ts";
+import { INSPECT_COMMANDS } from "./inspect_commands.ts";
+import { KCONFIG_COMMANDS } from "./kconfig_commands.ts";
+import { MODULES_COMMANDS } from "./modules_commands.ts";
+import { MODULES_DEPMOD_COMMANDS } from "./modules_depmod_commands.ts";
 
 const collect = (word: string, previous: unknown) => [...(previous as string[] ?? []), word];
 
@@ -51,7 +56,7 @@ export const COMMANDS: readonly Command[] = [
     ],
     examples: [
       "fastboop boot https://example.org/rootfs.ero --kernel",
-      "fastboop boot rootfs.ero --kernel=~/src/linux --usb usbip://127.0.0.1",
+      "fastboop boot rootfs.ero --kernel=/src/linux --usb usbip://127.0.0.1",
       "fastboop boot rootfs.ero --kernel --device-profile oneplus-fajita -o boot.img",
     ],
     run: async (words, options, context) =>
@@ -105,4 +110,9 @@ export const COMMANDS: readonly Command[] = [
     run: async (words, options, context) =>
       await (await import("./run_image.ts")).runImageCpio(words, options, context),
   },
+  ...MODULES_COMMANDS,
+  ...DTB_COMMANDS,
+  ...MODULES_DEPMOD_COMMANDS,
+  ...INSPECT_COMMANDS,
+  ...KCONFIG_COMMANDS,
 ];

@@ -5,6 +5,7 @@ import { FastboopError } from "../errors/errors.ts";
 import { renderError } from "../errors/render.ts";
 import type { Command, CommandContext, Options } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
+import { permissionError } from "./permission_error.ts";
 import { catchSignals } from "./signals.ts";
 import { openTerminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
@@ -16,8 +17,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     terminal.close();
-    report(event.reason);
-    Deno.exit(1);
+    Deno.exit(report(event.reason));
   });
   try {
     let code = 0;
@@ -28,11 +28,10 @@ export async function run(argv: readonly string[]): Promise<number> {
     await program.parseAsync(normalise(argv), { from: "user" });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError) return endOfParsing(error, argv);
     terminal.close();
-    report(error);
-    const kind = error instanceof FastboopError ? error.kind : "internal";
-    return kind === "cancelled" ? signals.exitCode() : exitCode(kind);
+    const code = report(error);
+    return code === exitCode("cancelled") ? signals.exitCode() : code;
   } finally {
     terminal.close();
     signals.release();
@@ -48,9 +47,29 @@ function normalise(argv: readonly string[]): string[] {
   return argv.map((word, i) => word === "--kernel" && (end < 0 || i < end) ? "--kernel=." : word);
 }
 
-function report(error: unknown): void {
+/** commander has printed already: help, version, or what is wrong with the words. */
+function endOfParsing(error: CommanderError, argv: readonly string[]): number {
+  if (error.exitCode === 0) return 0;
+  if (error.code === "commander.excessArguments" && argv.includes("--kernel")) {
+    console.error("hint: the directory belongs to the option: --kernel=DIR");
+  }
+  return 2;
+}
+
+/** Tells an error on stderr; its exit code. */
+function report(thrown: unknown): number {
+  const error = permissionError(thrown);
   for (const line of renderError(error)) console.error(line);
-  if (Deno.env.get("FASTBOOP_DEBUG")) console.error(error);
+  if (wantsDebug()) console.error(error);
+  return exitCode(error instanceof FastboopError ? error.kind : "internal");
+}
+
+function wantsDebug(): boolean {
+  try {
+    return Boolean(Deno.env.get("FASTBOOP_DEBUG"));
+  } catch {
+    return false; // started without the right to read it: as if it were not set
+  }
 }
 
 function buildProgram(context: CommandContext, done: (code: number) => void): Program {
@@ -59,7 +78,10 @@ function buildProgram(context: CommandContext, done: (code: number) => void): Pr
       "Live-boots Linux on a phone through its bootloader's fastboot mode, without writing to it.",
     )
     .version(VERSION, "-V, --version")
-    .showHelpAfterError("Run the verb with --help for its options and an example.");
+    // Help without colours, and without a look at the environment for them.
+    .configureOutput({ getOutHasColors: () => false, getErrHasColors: () => false })
+    .showHelpAfterError("hint: run it with --help for its options and an example")
+    .addHelpText("after", `\nExample:\n  ${COMMANDS[0]!.examples[0]}`);
   const groups = new Map<string, Program>();
   for (const command of COMMANDS) {
     const names = command.name.split(" ");

@@ -6,6 +6,7 @@ import { profileById } from "../profiles/select.ts";
 import { openOutputFile } from "../sources/output_file.ts";
 import { bootRequest, dropRun, phoneRequest, readEnvironment } from "./boot_words.ts";
 import type { CommandContext, Options } from "./command.ts";
+import { outputPath } from "./output_path.ts";
 
 export async function runBoot(
   words: string[],
@@ -18,8 +19,8 @@ export async function runBoot(
   const chosen = request.deviceProfile === undefined
     ? undefined
     : profileById(all, request.deviceProfile);
-  const path = options["output"];
-  if (typeof path === "string") {
+  if (options["output"] !== undefined) {
+    const path = outputPath(options);
     const { parts } = await buildBootImage(request, chosen, { env, progress, signal });
     await using output = openOutputFile(path);
     for (const part of parts) await output.write(part);

@@ -5,6 +5,7 @@ import { DirectoryTree } from "../sources/directory.ts";
 import { openOutputFile } from "../sources/output_file.ts";
 import { openXattrs } from "../sources/xattr.ts";
 import type { CommandContext, Options } from "./command.ts";
+import { interruptible } from "./interruptible.ts";
 import { outputPath } from "./output_path.ts";
 
 export async function runImageExt4(
@@ -26,7 +27,7 @@ export async function runImageExt4(
   });
   await using image = new Ext4Image(layout);
   await using output = openOutputFile(path);
-  await writeExt4(image, output, {
+  await writeExt4(image, interruptible(output, "Write the image", signal), {
     signal,
     onProgress: (done, total) => progress.moving(`${formatSize(done)} of ${formatSize(total)}`),
   });
@@ -45,7 +46,8 @@ export async function runImageCpio(
   await using tree = openTree(dir!, progress.warn, false);
   await using output = openOutputFile(path);
   const entries = await cpioEntries(tree, { signal });
-  await writeCpio(entries, output, { signal, mtimeSeconds: sourceDateEpoch() ?? 0 });
+  const sink = interruptible(output, "Write the archive", signal);
+  await writeCpio(entries, sink, { signal, mtimeSeconds: sourceDateEpoch() ?? 0 });
   output.commit();
   return 0;
 }

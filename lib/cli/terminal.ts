@@ -2,10 +2,11 @@
  * Progress on stderr: a moving line on a terminal, plain lines elsewhere. stdout is never touched, it
  * belongs to data.
  */
-import { createLogUpdate } from "log-update";
 import { styleText } from "node:util";
 import { printable } from "../bytes/printable.ts";
 import type { Progress } from "../boot/progress.ts";
+
+type LogUpdate = ReturnType<typeof import("log-update").createLogUpdate>;
 
 const FRAME_MS = 100;
 
@@ -34,26 +35,23 @@ function plainTerminal(): Terminal {
 }
 
 function movingTerminal(): Terminal {
-  // The stream shape log-update asks for, over Deno's own stderr.
-  const update = createLogUpdate(
-    {
-      write: (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(text)) > 0,
-      isTTY: true,
-      get columns() {
-        return Deno.consoleSize().columns;
-      },
-    } as unknown as NodeJS.WriteStream,
-    { showCursor: true },
-  );
+  let update: LogUpdate | undefined;
+  let isClosed = false;
+  // Loaded when the first thing moves: most runs, help among them, end before.
+  const load = async () => {
+    const { createLogUpdate } = await import("log-update");
+    if (!isClosed) update = createLogUpdate(stderrStream(), { showCursor: true });
+  };
+  let loading: Promise<void> | undefined;
   const colour = !Deno.noColor;
   const style = (format: "bold" | "dim" | "yellow", text: string) =>
     colour ? styleText(format, text, { validateStream: false }) : text;
   let movingText = "";
   let shownAt = 0;
   const print = (text: string) => {
-    update.clear();
+    update?.clear();
     console.error(text);
-    if (movingText) update(movingText);
+    if (movingText) update?.(movingText);
   };
   return {
     progress: {
@@ -64,17 +62,31 @@ function movingTerminal(): Terminal {
       note: (text) => print(`    ${printable(text)}`),
       moving: (text) => {
         movingText = `    ${style("dim", printable(text))}`;
+        loading ??= load().catch(() => {}); // without it nothing moves
         const now = performance.now();
-        if (now - shownAt < FRAME_MS) return;
+        if (update === undefined || now - shownAt < FRAME_MS) return;
         shownAt = now;
         update(movingText);
       },
       warn: (text) => print(`${style("yellow", "warning:")} ${printable(text)}`),
     },
     close: () => {
+      isClosed = true;
       movingText = "";
-      update.clear();
-      update.done();
+      update?.clear();
+      update?.done();
+      update = undefined;
     },
   };
+}
+
+/** The stream shape log-update asks for, over Deno's own stderr. */
+function stderrStream(): NodeJS.WriteStream {
+  return {
+    write: (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(text)) > 0,
+    isTTY: true,
+    get columns() {
+      return Deno.consoleSize().columns;
+    },
+  } as unknown as NodeJS.WriteStream;
 }

@@ -14,6 +14,10 @@ export function renderError(error: unknown): string[] {
       "hint: this is a fault of fastboop; run again with FASTBOOP_DEBUG=1 and report what it prints",
     ];
   }
+  // Who pressed Ctrl-C knows what was being done, and that it is no error.
+  if (error.kind === "cancelled") {
+    return [error.state, ...error.hint === undefined ? [] : error.hint.split("\n")].map(printable);
+  }
   const lines = error.message.split("\n").map(printable);
   lines[0] = `error: ${lines[0]}`;
   if (error.hint) {

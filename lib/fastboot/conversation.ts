@@ -141,7 +141,7 @@ export class Conversation {
   #unplugged(action: string, cause: FastboopError): FastboopError {
     const { state } = cause;
     if (this.#bootSent) {
-      const hint = "It may be booting all the same: watch its screen, or wait for it with serve.";
+      const hint = "It may be booting all the same: watch its screen or console.";
       return new FastboopError({ kind: "lost", action, state, hint, cause });
     }
     const hint = `Nothing was changed on the phone. ${CABLE_HINT}`;

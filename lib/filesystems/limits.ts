@@ -24,3 +24,8 @@ export const TREE_LIMITS: TreeLimits = {
 export const NAME_LIMIT_BYTES = 255;
 /** include/uapi/linux/limits.h: PATH_MAX without its NUL; a path, or the target of a symlink. */
 export const PATH_LIMIT_BYTES = 4095;
+
+/** Names one directory of an image may have. */
+export const DIRECTORY_NAMES = 250_000;
+/** Bytes of link targets and attributes in the listing of one directory of an image. */
+export const LISTED_BYTES = 64 << 20;

@@ -1,11 +1,12 @@
 /** Whether all modules of a build are there and finished. */
 import type { MissingPiece } from "./missing_piece.ts";
 import type { Kconfig } from "./kconfig.ts";
+import { moduleStems } from "./module_stems.ts";
 import type { TreeFiles } from "./tree_files.ts";
 
 const MAX_ORDER_BYTES = 8 << 20;
-/** stat calls under way at once. */
-const PARALLEL = 32;
+/** Modules looked at before a signal may arrive; a few milliseconds when they are cached. */
+const YIELD_AFTER = 500;
 
 /**
  * Number of modules that modules.order names, or what is missing of them.
@@ -27,21 +28,15 @@ export async function builtModules(
   if (order === undefined) {
     return [...kconfig.values()].includes("m") ? missing("not built, no modules.order") : 0;
   }
-  // Before Linux 5.3 the paths began with kernel/, and since 6.2 they end with .o.
-  const stems = order.split("\n").filter((line) => line !== "")
-    .map((line) => line.replace(/^kernel\/(?=.*\.ko$)/, "").replace(/\.(ko|o)$/, ""));
+  const stems = moduleStems(order);
   const absent: string[] = [];
   const stale: string[] = [];
-  const check = async (stem: string): Promise<void> => {
-    const [module, object] = await Promise.all([
-      files.stat(`${outDir}/${stem}.ko`),
-      files.stat(`${outDir}/${stem}.o`),
-    ]);
+  for (const [i, stem] of stems.entries()) {
+    if (i % YIELD_AFTER === 0) await new Promise((resolve) => setTimeout(resolve));
+    const module = files.statNow(`${outDir}/${stem}.ko`);
+    const object = files.statNow(`${outDir}/${stem}.o`);
     if (module?.kind !== "file") absent.push(stem);
     else if (object && object.mtimeMs > module.mtimeMs) stale.push(stem);
-  };
-  for (let i = 0; i < stems.length; i += PARALLEL) {
-    await Promise.all(stems.slice(i, i + PARALLEL).map(check));
   }
   const first = (list: string[]): string => `${list.sort()[0]}.ko`;
   const of = `of ${stems.length}`;

@@ -64,7 +64,7 @@ export async function findKernelTree(dir: string, options: FindTreeOptions): Pro
     throw missingPiecesError(outDir, pieces, makeArgs);
   }
 
-  const release = await releaseOf(files, outDir, makeArgs, options);
+  const release = await releaseOf(files, outDir, image.image.release, { makeArgs, ...options });
   if (image.image.release !== release) {
     throw new FastboopError({
       kind: "tree",
@@ -143,23 +143,43 @@ async function configChange(
   };
 }
 
-/** include/config/kernel.release is what make installs by; make is asked only when it may be old. */
+/**
+ * include/config/kernel.release is what make installs by. Where it may be old and the image says something
+ * else, make is asked.
+ */
 async function releaseOf(
   files: TreeFiles,
   outDir: string,
-  makeArgs: readonly string[],
-  options: FindTreeOptions,
+  imageRelease: string | undefined,
+  options: FindTreeOptions & { makeArgs: readonly string[] },
 ): Promise<string> {
   const path = `${outDir}/include/config/kernel.release`;
   const [config, facts] = [await files.stat(`${outDir}/.config`), await files.stat(path)];
-  if (facts?.kind === "file" && facts.mtimeMs >= (config?.mtimeMs ?? 0)) {
-    return parseKernelRelease(await files.readText(path, 4096) ?? "", `"${path}"`);
+  if (facts?.kind === "file") {
+    const text = await files.readText(path, 4096) ?? "";
+    const isFresh = facts.mtimeMs >= (config?.mtimeMs ?? 0);
+    if (isFresh || text.trim() === imageRelease) return parseKernelRelease(text, `"${path}"`);
   }
-  const printed = await runMake(["-s", ...makeArgs, "kernelrelease"], {
-    action: "Ask make for the kernel release",
-    env: options.env,
-    deadlineMs: 60_000,
-    ...(options.signal ? { signal: options.signal } : {}),
-  });
-  return parseKernelRelease(printed, "`make kernelrelease`");
+  try {
+    const printed = await runMake(["-s", ...options.makeArgs, "kernelrelease"], {
+      action: "Ask make for the kernel release",
+      env: options.env,
+      deadlineMs: 60_000,
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+    return parseKernelRelease(printed, "`make kernelrelease`");
+  } catch (cause) {
+    if (!(cause instanceof FastboopError) || cause.kind !== "permission") throw cause;
+    throw new FastboopError({
+      kind: "tree",
+      action: `Use kernel tree "${outDir}"`,
+      state:
+        `include/config/kernel.release is ${
+          facts ? "older than .config" : "not there"
+        }, and make ` +
+        "may not be asked",
+      hint: `Build the tree again, or allow it: --allow-run=make`,
+      cause,
+    });
+  }
 }

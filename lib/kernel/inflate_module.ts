@@ -1,5 +1,4 @@
 /** A module file as stored -> the plain ELF bytes: stage0 loads nothing else. */
-import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { FastboopError } from "../errors/errors.ts";
 import { zstdContentSize } from "./zstd_content_size.ts";
 
@@ -22,11 +21,13 @@ export async function inflateModule(
 ): Promise<Uint8Array> {
   const action = `Decompress module "${path}"`;
   try {
-    if (path.endsWith(".gz")) return gunzipSync(stored, { maxOutputLength: MAX_MODULE_BYTES });
-    if (path.endsWith(".zst")) return inflateZstd(stored, action);
+    if (path.endsWith(".gz")) {
+      return (await loadZlib()).gunzipSync(stored, { maxOutputLength: MAX_MODULE_BYTES });
+    }
+    if (path.endsWith(".zst")) return inflateZstd(await loadZlib(), stored, action);
     if (path.endsWith(".xz") && xz) return await xz(stored, MAX_MODULE_BYTES);
   } catch (cause) {
-    if (cause instanceof FastboopError) throw cause;
+    if (cause instanceof FastboopError) throw named(cause, action);
     const tooLarge = (cause as { code?: string }).code === "ERR_BUFFER_TOO_LARGE";
     throw new FastboopError({
       kind: tooLarge ? "limit" : "corrupt",
@@ -45,8 +46,21 @@ export async function inflateModule(
   });
 }
 
-function inflateZstd(stored: Uint8Array, action: string): Uint8Array {
-  const plain = zstdDecompressSync(stored, { maxOutputLength: MAX_MODULE_BYTES });
+/** The decoder does not know what it decodes. */
+function named(error: FastboopError, action: string): FastboopError {
+  if (error.action === action) return error;
+  const { kind, state } = error;
+  const hint = error.hint ?? "Build and install the modules again";
+  return new FastboopError({ kind, action, state, hint, cause: error });
+}
+
+/** Loading it takes longer than starting Deno does, and plain modules need nothing of it. */
+const loadZlib = () => import("node:zlib");
+
+type Zlib = Awaited<ReturnType<typeof loadZlib>>;
+
+function inflateZstd(zlib: Zlib, stored: Uint8Array, action: string): Uint8Array {
+  const plain = zlib.zstdDecompressSync(stored, { maxOutputLength: MAX_MODULE_BYTES });
   const declared = zstdContentSize(stored);
   // The decoder answers a cut stream with what it had, and without an error.
   if (declared !== undefined && declared !== plain.length) {

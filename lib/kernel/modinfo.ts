@@ -14,12 +14,16 @@ export interface Modinfo {
   readonly depends: readonly string[];
   readonly softdeps: readonly Softdep[];
   readonly aliases: readonly string[];
+  /** Files it may ask for, globs among them, relative to the firmware directory. */
+  readonly firmware: readonly string[];
   /** `6.12.3-lab SMP mod_unload`, absent in a file that is no finished module. */
   readonly vermagic?: string;
 }
 
+const decoder = new TextDecoder();
+
 /** usbcore-like tables stay below 1 MiB of aliases. */
-const MAX_MODINFO_BYTES = 8 << 20;
+export const MAX_MODINFO_BYTES = 8 << 20;
 
 /**
  * Reads the `.modinfo` of an uncompressed module.
@@ -38,27 +42,62 @@ export function parseModinfo(bytes: Uint8Array, what: string): Modinfo {
       hint: "Build the module again: `make modules`",
     });
   }
-  const end = section.offsetBytes + section.sizeBytes;
-  const text = new TextDecoder().decode(bytes.subarray(section.offsetBytes, end));
-  const found = { depends: [] as string[], softdeps: [] as Softdep[], aliases: [] as string[] };
+  const { softdeps, weakdeps: _, ...rest } = parseModinfoSection(
+    bytes.subarray(section.offsetBytes, section.offsetBytes + section.sizeBytes),
+  );
+  return { machine: elf.machine, ...rest, softdeps: softdeps.map(parseSoftdep) };
+}
+
+/** The entries of a `.modinfo`, values as stored where not said otherwise, each in its order. */
+export interface ModinfoEntries {
+  /** Folded. */
+  readonly depends: readonly string[];
+  readonly softdeps: readonly string[];
+  readonly weakdeps: readonly string[];
+  readonly aliases: readonly string[];
+  readonly firmware: readonly string[];
+  readonly vermagic?: string;
+}
+
+/** Reads the bytes of a `.modinfo` section; unknown keys and entries without `=` are passed over. */
+export function parseModinfoSection(section: Uint8Array): ModinfoEntries {
+  const text = decoder.decode(section);
+  const found: Record<"depends" | "softdeps" | "weakdeps" | "aliases" | "firmware", string[]> = {
+    depends: [],
+    softdeps: [],
+    weakdeps: [],
+    aliases: [],
+    firmware: [],
+  };
   let vermagic: string | undefined;
-  for (const entry of text.split("\0")) {
-    const at = entry.indexOf("=");
-    if (at < 0) continue;
-    const value = entry.slice(at + 1);
-    switch (entry.slice(0, at)) {
-      case "depends":
-        found.depends.push(...value.split(",").filter((name) => name !== "").map(moduleName));
-        break;
-      case "softdep":
-        found.softdeps.push(parseSoftdep(value));
-        break;
-      case "alias":
-        found.aliases.push(value);
-        break;
-      case "vermagic":
-        vermagic = value.trim();
+  for (let at = 0; at < text.length;) {
+    const zero = text.indexOf("\0", at);
+    const end = zero < 0 ? text.length : zero;
+    const equals = text.indexOf("=", at);
+    if (equals < 0) break;
+    if (equals < end) {
+      const value = () => text.slice(equals + 1, end);
+      switch (text.slice(at, equals)) {
+        case "depends":
+          found.depends.push(...value().split(",").filter((name) => name !== "").map(moduleName));
+          break;
+        case "softdep":
+          found.softdeps.push(value());
+          break;
+        case "weakdep":
+          found.weakdeps.push(value());
+          break;
+        case "alias":
+          found.aliases.push(value());
+          break;
+        case "firmware":
+          found.firmware.push(value());
+          break;
+        case "vermagic":
+          vermagic = value().trim();
+      }
     }
+    at = end + 1;
   }
-  return { machine: elf.machine, ...found, ...(vermagic === undefined ? {} : { vermagic }) };
+  return vermagic === undefined ? found : { ...found, vermagic };
 }

@@ -31,4 +31,6 @@ export interface ModuleIndex {
   readonly builtinAliases: readonly string[];
   /** `depmod`: its files were there. `modinfo`: computed from the modules themselves. */
   readonly origin: "depmod" | "modinfo";
+  /** What depmod would have written, by file name; absent when it did. */
+  readonly files?: ReadonlyMap<string, Uint8Array>;
 }

@@ -15,6 +15,7 @@ export const MODULE_SUFFIX = /\.ko(\.gz|\.xz|\.zst)?$/;
 /** An alias or alias pattern in the form in which two of them may be compared. */
 export function foldAlias(alias: string): string {
   if (!alias.includes("-")) return alias;
+  if (!alias.includes("[")) return alias.replaceAll("-", "_");
   let folded = "";
   let inBrackets = false;
   for (const c of alias) {

@@ -40,12 +40,3 @@ export function parseModulesDep(text: string): ModulesDep {
 function isInside(path: string): boolean {
   return path !== "" && !path.startsWith("/") && !path.split("/").includes("..");
 }
-
-/** Writes modules.dep; entries keep their order. */
-export function encodeModulesDep(modules: ModulesDep): string {
-  let text = "";
-  for (const [path, dependencies] of modules) {
-    text += [`${path}:`, ...dependencies.toReversed()].join(" ") + "\n";
-  }
-  return text;
-}

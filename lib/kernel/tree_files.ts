@@ -6,6 +6,7 @@
  */
 import { FastboopError } from "../errors/errors.ts";
 import { compareUtf8 } from "../bytes/compare.ts";
+import { type FileStamp, stampOf } from "../sources/descriptor_cache.ts";
 
 /** What stat(2) says. */
 export interface FileFacts {
@@ -14,15 +15,26 @@ export interface FileFacts {
   readonly mtimeMs: number;
 }
 
+/** A regular file as it was found, open for a look at parts of it. */
+export interface PinnedFile {
+  /** The file itself: a link in the last place is followed. */
+  readonly path: string;
+  readonly stamp: FileStamp;
+  /** These bytes, at once. @throws {FastboopError} `source` when the file is shorter. */
+  read(offsetBytes: number, sizeBytes: number): Uint8Array;
+}
+
 export class TreeFiles {
   /** Facts behind all links, or undefined when there is nothing. */
   async stat(path: string): Promise<FileFacts | undefined> {
     const info = await attempt(`Look at "${path}"`, () => Deno.stat(path));
-    return info && {
-      kind: info.isFile ? "file" : info.isDirectory ? "directory" : "other",
-      sizeBytes: info.size,
-      mtimeMs: info.mtime?.getTime() ?? 0,
-    };
+    return info && factsOf(info);
+  }
+
+  /** The same at once: of thousands of files that takes a third of the time. */
+  statNow(path: string): FileFacts | undefined {
+    const info = attemptSync(`Look at "${path}"`, () => Deno.statSync(path));
+    return info && factsOf(info);
   }
 
   /**
@@ -47,6 +59,36 @@ export class TreeFiles {
     return bytes && new TextDecoder().decode(bytes);
   }
 
+  /**
+   * Opens a regular file for the time of `use`; undefined when it is none. All of it waits: for thousands
+   * of small looks that is many times cheaper than handing each to another thread.
+   */
+  withFile<Result>(path: string, use: (file: PinnedFile) => Result): Result | undefined {
+    return attemptSync(`Look at "${path}"`, () => {
+      let info = Deno.lstatSync(path);
+      let realPath = path;
+      if (info.isSymlink) {
+        realPath = Deno.realPathSync(path);
+        info = Deno.lstatSync(realPath);
+      }
+      if (!info.isFile) return undefined;
+      using opened = Deno.openSync(realPath);
+      let positionBytes = 0;
+      const read = (offsetBytes: number, sizeBytes: number): Uint8Array => {
+        const bytes = new Uint8Array(sizeBytes);
+        if (offsetBytes !== positionBytes) opened.seekSync(offsetBytes, Deno.SeekMode.Start);
+        for (let done = 0; done < sizeBytes;) {
+          const count = opened.readSync(bytes.subarray(done));
+          if (count === null) throw cutShort(realPath);
+          done += count;
+        }
+        positionBytes = offsetBytes + sizeBytes;
+        return bytes;
+      };
+      return use({ path: realPath, stamp: stampOf(info), read });
+    });
+  }
+
   /** Names of a directory, sorted, folders marked; none when it is not there. */
   async list(path: string): Promise<{ name: string; isDirectory: boolean }[]> {
     const entries = await attempt(`List "${path}"`, async () => {
@@ -65,21 +107,52 @@ export class TreeFiles {
   }
 }
 
+function factsOf(info: Deno.FileInfo): FileFacts {
+  return {
+    kind: info.isFile ? "file" : info.isDirectory ? "directory" : "other",
+    sizeBytes: info.size,
+    mtimeMs: info.mtime?.getTime() ?? 0,
+  };
+}
+
+function cutShort(path: string): FastboopError {
+  return new FastboopError({
+    kind: "source",
+    action: `Read "${path}"`,
+    state: "it was cut short while it was read",
+    hint: "Let nothing write to the tree meanwhile, then start again",
+  });
+}
+
 async function attempt<T>(action: string, run: () => Promise<T>): Promise<T | undefined> {
   try {
     return await run();
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotADirectory) {
-      return undefined;
-    }
-    const denied = cause instanceof Deno.errors.PermissionDenied ||
-      cause instanceof Deno.errors.NotCapable;
-    throw new FastboopError({
-      kind: denied ? "permission" : "tree",
-      action,
-      state: cause instanceof Error ? cause.message : String(cause),
-      hint: denied ? "Allow reading of the kernel tree" : "Look at the file: it cannot be read",
-      cause,
-    });
+    return absentOr(action, cause);
   }
+}
+
+function attemptSync<T>(action: string, run: () => T): T | undefined {
+  try {
+    return run();
+  } catch (cause) {
+    return absentOr(action, cause);
+  }
+}
+
+/** Nothing for what is not there; everything else is thrown on. */
+function absentOr(action: string, cause: unknown): undefined {
+  if (cause instanceof FastboopError) throw cause;
+  if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotADirectory) {
+    return undefined;
+  }
+  const denied = cause instanceof Deno.errors.PermissionDenied ||
+    cause instanceof Deno.errors.NotCapable;
+  throw new FastboopError({
+    kind: denied ? "permission" : "tree",
+    action,
+    state: cause instanceof Error ? cause.message : String(cause),
+    hint: denied ? "Allow reading of the kernel tree" : "Look at the file: it cannot be read",
+    cause,
+  });
 }

@@ -9,8 +9,9 @@
 import { FastboopError } from "../errors/errors.ts";
 import { DescriptorCache, type FileStamp, stampOf } from "./descriptor_cache.ts";
 import type { Entry, EntryKind, FileTree } from "./file_tree.ts";
+import { PinnedReader } from "./pinned_reader.ts";
 import { sortNames } from "./sort_names.ts";
-import type { Reader, ReadOptions } from "./reader.ts";
+import type { Reader } from "./reader.ts";
 import type { ReadXattrs } from "./xattr.ts";
 
 /** Options of a DirectoryTree. */
@@ -67,11 +68,7 @@ export class DirectoryTree implements FileTree {
         const state = `it is a ${pinned.kind}, not a regular file`;
         throw new FastboopError({ kind: "unsupported", action, state });
       }
-      return new HostFileReader(
-        this.#absolute(path),
-        pinned.stamp as FileStamp,
-        this.#descriptors,
-      );
+      return new PinnedReader(this.#absolute(path), pinned.stamp as FileStamp, this.#descriptors);
     });
   }
 
@@ -175,43 +172,6 @@ export class DirectoryTree implements FileTree {
     const xattrs = this.#readXattrs?.(absolute);
     if (xattrs !== undefined) entry.xattrs = xattrs;
     return entry;
-  }
-}
-
-/** A file of the tree, pinned to the stamp it was listed with. */
-class HostFileReader implements Reader {
-  readonly sizeBytes: number;
-  readonly #path: string;
-  readonly #stamp: FileStamp;
-  readonly #descriptors: DescriptorCache;
-
-  constructor(path: string, stamp: FileStamp, descriptors: DescriptorCache) {
-    this.#path = path;
-    this.#stamp = stamp;
-    this.#descriptors = descriptors;
-    this.sizeBytes = stamp.sizeBytes;
-  }
-
-  get identity(): string {
-    return `file:${this.#path}?size=${this.sizeBytes}&mtime=${this.#stamp.mtimeMs}`;
-  }
-
-  readAt(offsetBytes: number, into: Uint8Array, options?: ReadOptions): Promise<void> {
-    if (!(offsetBytes >= 0 && offsetBytes + into.length <= this.sizeBytes)) {
-      return Promise.reject(
-        new FastboopError({
-          kind: "limit",
-          action: `Read "${this.#path}"`,
-          state: `bytes ${offsetBytes} to ${offsetBytes + into.length} of ${this.sizeBytes}`,
-        }),
-      );
-    }
-    return this.#descriptors.read(this.#path, this.#stamp, offsetBytes, into, options?.signal);
-  }
-
-  /** Nothing to do: the descriptor belongs to the tree. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return Promise.resolve();
   }
 }
 

@@ -7,6 +7,7 @@ import { FastboopError } from "../errors/errors.ts";
 import { encodeCpio } from "../filesystems/cpio/encode_cpio.ts";
 import type { CpioEntry } from "../filesystems/cpio/entry.ts";
 import type { LoadedModule } from "../kernel/read_modules.ts";
+import { type BuildStamp, encodeStamp, STAMP_PATH } from "./build_stamp.ts";
 import { encodeSettings, type Stage0Settings } from "./settings.ts";
 
 export interface InitramfsParts {
@@ -15,6 +16,8 @@ export interface InitramfsParts {
   settings: Stage0Settings;
   /** Plain modules in load order, as readModules() gives them. */
   modules: readonly LoadedModule[];
+  /** What it is made of, for `inspect`. */
+  stamp?: BuildStamp;
 }
 
 /** stage0 reads the list into a buffer of 32 KiB (stage0/src/modules.c). */
@@ -41,6 +44,7 @@ export function buildInitramfs(parts: InitramfsParts): Uint8Array<ArrayBuffer> {
   for (const [key, value] of encodeSettings(parts.settings)) {
     entries.push(file(`etc/stage0/${key}`, 0o644, encoder.encode(`${value}\n`)));
   }
+  if (parts.stamp !== undefined) entries.push(file(STAMP_PATH, 0o644, encodeStamp(parts.stamp)));
   if (parts.modules.length > 0) {
     const order = encoder.encode(moduleOrder(parts.modules));
     entries.push(file("modules/order", 0o644, order));

@@ -32,10 +32,12 @@ export async function openNodeUsb(): Promise<UsbBus> {
     return new NodeUsbBus(usb as unknown as WebUsb);
   } catch (error) {
     const state = error instanceof Error ? error.message.split("\n")[0]! : String(error);
-    if (error instanceof Deno.errors.NotCapable) {
-      const hint =
-        "Run with --allow-ffi --allow-env --allow-read --allow-sys, or use --usb usbip://HOST.";
-      throw new FastboopError({ kind: "permission", action, state, hint, cause: error });
+    // The package's loader hides what Deno said behind its own guess.
+    const isRefused = (await Deno.permissions.query({ name: "ffi" })).state !== "granted";
+    if (isRefused || error instanceof Deno.errors.NotCapable) {
+      const hint = "Run with --allow-ffi --allow-env --allow-read, or use --usb usbip://HOST.";
+      const refused = isRefused ? "Deno was started without the right to load native code" : state;
+      throw new FastboopError({ kind: "permission", action, state: refused, hint, cause: error });
     }
     const hint = "Set TMPDIR to a directory that allows programs, or use --usb usbip://HOST.";
     throw new FastboopError({ kind: "unsupported", action, state, hint, cause: error });

@@ -199,8 +199,12 @@ Deno.test("findKernelTree() names both releases when image and tree differ", asy
   await expectError("tree", () => find(at.out), '"6.12.2-older"', `"${RELEASE}"`);
 });
 
-Deno.test("findKernelTree() asks make for the release when its file is older than .config", async () => {
+Deno.test("findKernelTree() asks make for the release when its file is old and the image disagrees", async () => {
   await using at = await separate("x86_64");
+  await setTime(`${at.out}/include/config/kernel.release`, -1);
+  const absent = { PATH: at.src };
+  assert.equal((await find(at.out, { env: absent })).release, RELEASE, "file and image agree");
+  await writeFiles(at.out, { "include/config/kernel.release": "6.12.2-older\n" });
   await setTime(`${at.out}/include/config/kernel.release`, -1);
   const log = `${at.out}/args`;
   const env = await fakeMake(`${at.src}/bin`, `echo "$@" > ${log}; echo ${RELEASE}`);
@@ -209,6 +213,17 @@ Deno.test("findKernelTree() asks make for the release when its file is older tha
   assert.equal(args, `-s -C ${at.out} ARCH=x86_64 kernelrelease`);
   const wild = await fakeMake(`${at.src}/bin`, "echo ../../etc");
   await expectError("tree", () => find(at.out, { env: wild }), "is no release");
+});
+
+Deno.test({
+  name: "findKernelTree() says what to do when make may not be asked for the release",
+  permissions: { read: true, write: true, run: false },
+  fn: async () => {
+    await using at = await separate("x86_64");
+    await Deno.remove(`${at.out}/include/config/kernel.release`);
+    const hint = "Build the tree again, or allow it: --allow-run=make";
+    await expectError("tree", () => find(at.out), "is not there", hint);
+  },
 });
 
 Deno.test("findKernelTree() takes the newest image that is whole, and never vmlinux", async () => {

@@ -8,6 +8,7 @@ export interface ModuleParts {
   depends?: string;
   softdep?: string;
   aliases?: string[];
+  firmware?: string[];
   /** `""` leaves vermagic out. */
   vermagic?: string;
   machine?: number;
@@ -22,6 +23,7 @@ export function moduleElf(parts: ModuleParts = {}): Uint8Array<ArrayBuffer> {
     [
       "license=GPL",
       ...(parts.aliases ?? []).map((alias) => `alias=${alias}`),
+      ...(parts.firmware ?? []).map((name) => `firmware=${name}`),
       ...(parts.softdep === undefined ? [] : [`softdep=${parts.softdep}`]),
       `depends=${parts.depends ?? ""}`,
       ...(vermagic === "" ? [] : [`vermagic=${vermagic}`]),

@@ -18,6 +18,7 @@ Deno.test("parseModinfo() reads depends, softdep, aliases and vermagic", () => {
     depends: ["udc_core", "usb_common"],
     softdeps: [{ pre: ["crypto-crc32c", "b"], post: ["c"] }],
     aliases: ["fs-x", "of:N*T*Cqcom,dwc3C*"],
+    firmware: [],
     vermagic: "6.12.3-test SMP mod_unload",
   });
 });

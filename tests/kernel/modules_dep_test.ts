@@ -1,15 +1,11 @@
 import assert from "node:assert/strict";
-import { encodeModulesDep, parseModulesDep } from "../../lib/kernel/modules_dep.ts";
+import { parseModulesDep } from "../../lib/kernel/modules_dep.ts";
 import { expectError } from "./expect_error.ts";
 
 const TEXT = "kernel/a.ko: kernel/b.ko kernel/c.ko\nkernel/b.ko: kernel/c.ko\nkernel/c.ko:\n";
 
 Deno.test("parseModulesDep() gives dependencies in load order, the reverse of the line", () => {
   assert.deepEqual(parseModulesDep(TEXT).get("kernel/a.ko"), ["kernel/c.ko", "kernel/b.ko"]);
-});
-
-Deno.test("encodeModulesDep() writes again what parseModulesDep() read", () => {
-  assert.equal(encodeModulesDep(parseModulesDep(TEXT)), TEXT);
 });
 
 Deno.test("parseModulesDep() refuses lines without a colon and paths that lead out", async () => {

@@ -4,6 +4,7 @@ import type { FileTree } from "../../lib/sources/file_tree.ts";
 import { expectError } from "./expect_error.ts";
 import { RELEASE } from "./fixture_tree.ts";
 import { MemoryTree } from "./memory_tree.ts";
+import { shownFiles } from "./shown_files.ts";
 
 const D = `usr/lib/modules/${RELEASE}`;
 const inner = () =>
@@ -18,17 +19,9 @@ const inner = () =>
     "home/me": "not ours",
   }, [`${D}/source`, `${D}/kernel/link`]);
 
-async function walk(tree: FileTree, path = ""): Promise<string[]> {
-  const found: string[] = [];
-  for (const entry of await tree.list(path)) {
-    const child = path === "" ? entry.name : `${path}/${entry.name}`;
-    assert.deepEqual(await tree.stat(child), entry, child);
-    const mode = entry.kind === "directory" ? 0o755 : 0o644;
-    assert.deepEqual([entry.mode, entry.uid, entry.gid, entry.mtimeSeconds], [mode, 0, 0, 0]);
-    if (entry.kind === "directory") found.push(...await walk(tree, child));
-    else found.push(child.slice(D.length + 1));
-  }
-  return found;
+/** Its files, below the release's directory. */
+async function walk(tree: FileTree): Promise<string[]> {
+  return (await shownFiles(tree)).map((path) => path.slice(D.length + 1));
 }
 
 Deno.test("ModulesTree shows exactly the release, owned by root, without links", async () => {

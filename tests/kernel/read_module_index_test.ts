@@ -27,7 +27,8 @@ Deno.test("readModuleIndex() computes from the modules what depmod did not write
     text(files, "modules.dep"),
     "kernel/a.ko: kernel/sub/b-x.ko kernel/c.ko\nkernel/c.ko:\nkernel/sub/b-x.ko: kernel/c.ko\n",
   );
-  assert.equal(text(files, "modules.softdep"), "softdep a pre: crc32c post: z\n");
+  assert.match(text(files, "modules.softdep"), /^softdep a pre: crc32c post: z$/m);
+  assert.ok(files.has("modules.dep.bin"));
   assert.match(text(files, "modules.alias"), /^alias of:N\*T\*Cacme,bC\* b_x$/m);
 });
 
@@ -37,7 +38,7 @@ Deno.test("readModuleIndex() reads its own index files to the same index", async
     [...indexFiles(computed)].map(([name, bytes]) => [`${D}/${name}`, bytes]),
   );
   const read = await readModuleIndex(new MemoryTree({ ...MODULES, ...stored }), D);
-  assert.deepEqual({ ...read, origin: "modinfo" }, computed);
+  assert.deepEqual({ ...read, origin: "modinfo", files: computed.files }, computed);
   assert.equal(read.origin, "depmod");
   assert.equal(indexFiles(read).size, 0);
 });

@@ -27,3 +27,16 @@ export function hasProgram(name: string): boolean {
   }
   return false;
 }
+
+/** The release's directory of the lab's Debian modules, or undefined. */
+export function debianModules(): string | undefined {
+  const path = `${CACHE}/fastboop/lab/debian-amd64/lib/modules`;
+  try {
+    const release = [...Deno.readDirSync(path)].find(({ isDirectory }) => isDirectory)?.name;
+    if (release === undefined) return undefined;
+    Deno.statSync(`${path}/${release}/modules.dep.bin`);
+    return `${path}/${release}`;
+  } catch {
+    return undefined;
+  }
+}

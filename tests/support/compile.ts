@@ -11,7 +11,7 @@ const PERMISSIONS = [
   "--allow-write",
   "--allow-net",
   "--allow-env",
-  "--allow-run=make,setsid",
+  "--allow-run=make",
   "--allow-ffi",
   "--no-prompt",
 ];

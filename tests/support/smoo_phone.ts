@@ -65,6 +65,8 @@ export class SmooPhone {
   readonly #waitingForTag: (() => void)[] = [];
   #port: GadgetPort | undefined;
   #isOnline = false;
+  /** Since the cable was plugged in. */
+  #wasOnline = false;
   #generation = 0;
   #scanned = 0;
   #whenOnline = Promise.withResolvers<void>();
@@ -79,7 +81,9 @@ export class SmooPhone {
   attach(port: GadgetPort): void {
     this.#port = port;
     this.#isOnline = false;
-    this.#whenOnline = Promise.withResolvers<void>();
+    // Who waits since before the cable was there goes on waiting.
+    if (this.#wasOnline) this.#whenOnline = Promise.withResolvers<void>();
+    this.#wasOnline = false;
     port.onControl((setup, lengthBytes, data) => this.#onControl(setup, lengthBytes, data));
     this.#takeResponses(port).catch((error) => {
       if (!(error instanceof FastboopError && error.kind === "lost")) this.#fault(error);
@@ -193,6 +197,7 @@ export class SmooPhone {
       this.#isOnline = true;
       this.replay();
       this.#scan();
+      this.#wasOnline = true;
       this.#whenOnline.resolve();
     }
     const isUp = !this.#options.staysOffline &&

@@ -140,6 +140,14 @@ class UrbSession {
   }
 
   async run(): Promise<void> {
+    try {
+      await this.#takeAll();
+    } finally {
+      this.#live.clear(); // what still waits for its turn must not reach the device's next session
+    }
+  }
+
+  async #takeAll(): Promise<void> {
     for (;;) {
       const head = await readBytes(this.#conn, 48);
       if (head === undefined) return;

@@ -1,0 +1,34 @@
+/** The verbs that look at what was built. */
+import type { Command } from "./command.ts";
+
+const collect = (word: string, previous: unknown) => [...(previous as string[] ?? []), word];
+
+export const INSPECT_COMMANDS: readonly Command[] = [
+  {
+    name: "inspect",
+    summary: "Tell what a file is and which build it was made of",
+    words: "<file>",
+    options: [
+      { flags: "--json", text: "one JSON document on standard output" },
+      {
+        flags: "--verify-only",
+        text: "hash the inputs again and compare; changes nothing, exits 3 when one is stale",
+      },
+      { flags: "--kernel <dir>", text: "build tree to compare with (default: this directory)" },
+      { flags: "--device-profile <id>", text: "compare for this device, not for the stamp's" },
+      { flags: "--dtb <file>", text: "device tree blob instead of the tree's" },
+      { flags: "--append <words>", text: "words that were added to the kernel command line" },
+      {
+        flags: "--require-module <name>",
+        text: "a module that was added to stage0 (repeatable)",
+        parse: collect,
+      },
+    ],
+    examples: [
+      "fastboop inspect boot.img",
+      "fastboop inspect stage0.cpio --verify-only --kernel=~/src/linux",
+    ],
+    run: async (words, options, context) =>
+      await (await import("./run_inspect.ts")).runInspect(words, options, context),
+  },
+];

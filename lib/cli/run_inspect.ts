@@ -1,0 +1,103 @@
+/** `inspect`: what a file is and which build it belongs to; with `--verify-only` whether that is still so. */
+import { formatSize } from "../bytes/size.ts";
+import { printable } from "../bytes/printable.ts";
+import { inspect, type Inspection } from "../boot/inspect.ts";
+import type { StageVerdict } from "../boot/verify_build.ts";
+import type { DeviceProfile } from "../profiles/device_profile.ts";
+import { openFile } from "../sources/file.ts";
+import { readEnvironment } from "./boot_words.ts";
+import type { CommandContext, Options } from "./command.ts";
+
+/** Exit code of a file that is not what a build would give now. */
+const STALE = 3;
+
+export async function runInspect(
+  [path]: string[],
+  options: Options,
+  context: CommandContext,
+): Promise<number> {
+  await using reader = await openFile(path!);
+  const inspection = await inspect(reader);
+  const verdicts = options["verifyOnly"] === true
+    ? await verify(inspection, options, context)
+    : undefined;
+  const lines = options["json"] === true
+    ? [JSON.stringify(toJson(inspection, verdicts))]
+    : [...describe(inspection), ...(verdicts === undefined ? [] : ["", ...table(verdicts)])];
+  for (const line of lines) console.log(line);
+  return verdicts?.some(({ state }) => state !== "fresh") ? STALE : 0;
+}
+
+async function verify(
+  inspection: Inspection,
+  options: Options,
+  { signal, progress }: CommandContext,
+): Promise<StageVerdict[]> {
+  const { verifyBuild } = await import("../boot/verify_build.ts");
+  const word = (name: string) => options[name] as string | undefined;
+  const request = {
+    kernel: word("kernel") ?? ".",
+    dtb: word("dtb"),
+    append: word("append"),
+    requireModules: options["requireModule"] as string[] | undefined ?? [],
+  };
+  const id = word("deviceProfile") ?? inspection.stamp?.profile;
+  const profile = id === undefined ? undefined : await profileOf(id, progress.warn);
+  return await verifyBuild(inspection, request, { env: readEnvironment(), profile, signal });
+}
+
+async function profileOf(id: string, onWarning: (text: string) => void): Promise<DeviceProfile> {
+  const { loadProfiles } = await import("../profiles/bundled.ts");
+  const { profileById } = await import("../profiles/select.ts");
+  return profileById(await loadProfiles({ onWarning }), id);
+}
+
+function describe(inspection: Inspection): string[] {
+  const { kind, sizeBytes, stamp, initramfs, bootImage, banner, modulesImage } = inspection;
+  const rows: [string, string][] = [["kind", `${kind}, ${formatSize(sizeBytes)}`]];
+  if (banner !== undefined) rows.push(["kernel", banner]);
+  if (bootImage !== undefined) {
+    const { headerVersion, pageSizeBytes, kernelBytes, ramdiskBytes, dtbBytes } = bootImage;
+    rows.push(["header", `version ${headerVersion}, pages of ${pageSizeBytes} bytes`]);
+    rows.push(["id", bootImage.idMatches ? "matches the content" : "is not that of the content"]);
+    rows.push(["sections", [kernelBytes, ramdiskBytes, dtbBytes].map(formatSize).join(" + ")]);
+    rows.push(["command line", bootImage.cmdline || "(empty)"]);
+  }
+  if (initramfs !== undefined) {
+    const { archiveCount, memberCount, compressions } = initramfs;
+    const how = compressions.length === 0 ? "not compressed" : compressions.join(", ");
+    rows.push(["initramfs", `${memberCount} members in ${archiveCount} archives, ${how}`]);
+  }
+  if (modulesImage !== undefined) {
+    rows.push(["label", modulesImage.label || "(none)"]);
+    rows.push(["modules of", modulesImage.releases.join(", ") || "(none)"]);
+  }
+  for (const [key, value] of inspection.settings) rows.push([key, value]);
+  if (stamp === undefined) rows.push(["build stamp", "none"]);
+  else {
+    rows.push(["made by", stamp.tool], ["release", `${stamp.release}, ${stamp.arch}`]);
+    if (stamp.profile !== undefined) rows.push(["profile", stamp.profile]);
+    for (const [name, digest] of Object.entries(stamp.inputs)) {
+      rows.push([`${name} sha256`, digest]);
+    }
+  }
+  const width = Math.max(...rows.map(([key]) => key.length));
+  return rows.map(([key, value]) => `${printable(key).padEnd(width)}  ${printable(value)}`);
+}
+
+function table(verdicts: readonly StageVerdict[]): string[] {
+  return verdicts.map(({ stage, state, why }) =>
+    printable(`${stage.padEnd(8)}  ${state.padEnd(7)}  ${why}`).trimEnd()
+  );
+}
+
+function toJson(inspection: Inspection, verdicts: StageVerdict[] | undefined): unknown {
+  return {
+    ...inspection,
+    settings: Object.fromEntries(inspection.settings),
+    ...(verdicts === undefined ? {} : {
+      fresh: verdicts.every(({ state }) => state === "fresh"),
+      stages: verdicts,
+    }),
+  };
+}

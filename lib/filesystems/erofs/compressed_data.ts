@@ -1,0 +1,164 @@
+/**
+ * Data of a compressed EROFS file.
+ *
+ * Clusters that are read whole are decoded straight into the caller's array, neighbours in the image
+ * with one read; those read in part go through the cache of decoded clusters.
+ */
+import { cancelled } from "../../errors/errors.ts";
+import { checkBounds } from "../../sources/bounds.ts";
+import type { Reader, ReadOptions } from "../../sources/reader.ts";
+import { damaged } from "../damaged.ts";
+import { decodeCluster } from "./decode_cluster.ts";
+import type { DecodedClusters } from "./decoded_clusters.ts";
+import { type Extent, type ExtentMap, FORMAT } from "./extent_map.ts";
+import { MAX_DECODED_BYTES } from "./format.ts";
+
+/** Stored bytes of neighbouring clusters read at once. */
+const RUN_BYTES = 1 << 20;
+
+/** Where a compressed file's bytes come from. */
+export interface ClusterSpaces {
+  readonly image: Reader;
+  /** The space the inode lies in, with its inline tail. */
+  readonly meta: Reader;
+  /** The packed file, for fragments. */
+  readonly packed: () => Promise<Reader>;
+  readonly clusters: DecodedClusters;
+  readonly blockBytes: number;
+  readonly paddedInFront: boolean;
+}
+
+export class CompressedData implements Reader {
+  readonly sizeBytes: number;
+  readonly identity: string;
+  readonly #map: ExtentMap;
+  readonly #spaces: ClusterSpaces;
+  readonly #action: string;
+
+  constructor(identity: string, map: ExtentMap, spaces: ClusterSpaces) {
+    this.identity = identity;
+    this.sizeBytes = map.sizeBytes;
+    this.#map = map;
+    this.#spaces = spaces;
+    this.#action = `Read ${identity}`;
+  }
+
+  async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
+    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    const end = offsetBytes + into.length;
+    let index = this.#map.find(offsetBytes);
+    for (let at = offsetBytes; at < end;) {
+      if (options.signal?.aborted) throw cancelled(this.#action, options.signal);
+      const extent = this.#map.at(index);
+      const stop = Math.min(end, extent.end);
+      const part = into.subarray(at - offsetBytes, stop - offsetBytes);
+      const whole = at === extent.start && stop === extent.end;
+      if (extent.format === FORMAT.HOLE) part.fill(0);
+      else if (extent.format === FORMAT.FRAGMENT) {
+        await this.#readFragment(extent, at - extent.start, part, options);
+      } else if (whole && !extent.inline) {
+        const count = await this.#readRun(index, into.subarray(at - offsetBytes), options);
+        index += count;
+        at = this.#map.at(index - 1).end;
+        continue;
+      } else {
+        const cluster = await this.#cluster(extent);
+        part.set(cluster.subarray(at - extent.start, stop - extent.start));
+      }
+      at = stop;
+      index++;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  async #readFragment(
+    extent: Extent,
+    skip: number,
+    part: Uint8Array,
+    options: ReadOptions,
+  ): Promise<void> {
+    const packed = await this.#spaces.packed();
+    const offset = extent.physical + skip;
+    if (offset + part.length > packed.sizeBytes) {
+      throw damaged(this.#action, `a fragment at ${extent.physical} lies behind the packed file`);
+    }
+    await packed.readAt(offset, part, options);
+  }
+
+  /**
+   * Decodes extents from `first` on into `into`, as many as fit whole and are stored one behind the
+   * other; returns how many.
+   */
+  async #readRun(first: number, into: Uint8Array, options: ReadOptions): Promise<number> {
+    const extents = [this.#map.at(first)];
+    const [{ start, physical }] = extents as [Extent];
+    let stored = this.#checked(extents[0]!).storedBytes;
+    for (let i = first + 1; i < this.#map.count && stored < RUN_BYTES; i++) {
+      const extent = this.#map.at(i);
+      const follows = extent.physical === physical + stored && !extent.inline &&
+        extent.format !== FORMAT.HOLE && extent.format !== FORMAT.FRAGMENT;
+      if (!follows || extent.end - start > into.length) break;
+      stored += this.#checked(extent).storedBytes;
+      extents.push(extent);
+    }
+    const bytes = new Uint8Array(stored);
+    await this.#spaces.image.readAt(physical, bytes, options);
+    for (const extent of extents) {
+      const from = extent.physical - physical;
+      const input = bytes.subarray(from, from + extent.storedBytes);
+      this.#decode(extent, input, into.subarray(extent.start - start, extent.end - start));
+    }
+    return extents.length;
+  }
+
+  #cluster(extent: Extent): Promise<Uint8Array> {
+    this.#checked(extent);
+    const { image, meta, clusters } = this.#spaces;
+    // The space is part of the key, and the length, since deduplicated extents share clusters.
+    const space = extent.inline ? meta : image;
+    const key = `${space.identity}:${extent.physical}:${
+      extent.end - extent.start
+    }:${extent.format}`;
+    return clusters.get(key, async () => {
+      const input = new Uint8Array(extent.storedBytes);
+      await space.readAt(extent.physical, input);
+      const output = new Uint8Array(extent.end - extent.start);
+      this.#decode(extent, input, output);
+      return output;
+    });
+  }
+
+  #decode(extent: Extent, input: Uint8Array, output: Uint8Array): void {
+    const { blockBytes, paddedInFront } = this.#spaces;
+    if (extent.format === FORMAT.SHIFTED) output.set(input.subarray(0, output.length));
+    else if (extent.format === FORMAT.INTERLACED) {
+      // Rotated, so that data keeps its place within a block.
+      const head = Math.min(blockBytes - (extent.start % blockBytes), output.length);
+      const from = extent.start % blockBytes;
+      output.set(input.subarray(from, from + head));
+      output.set(input.subarray(0, output.length - head), head);
+    } else {
+      const { partial } = extent;
+      const algorithm = extent.format - FORMAT.COMPRESSED;
+      decodeCluster(this.#action, algorithm, input, output, { partial, paddedInFront });
+    }
+  }
+
+  /** The extent, once its numbers are known to be possible. */
+  #checked(extent: Extent): Extent {
+    const { start, end, format, physical, storedBytes, inline } = extent;
+    const length = end - start;
+    const space = inline ? this.#spaces.meta : this.#spaces.image;
+    if (physical + storedBytes > space.sizeBytes) {
+      const state = `${storedBytes} bytes at ${physical} lie behind the image's end`;
+      throw damaged(this.#action, state);
+    }
+    const plain = format === FORMAT.SHIFTED || format === FORMAT.INTERLACED;
+    const most = plain ? storedBytes : MAX_DECODED_BYTES;
+    if (length > most) {
+      throw damaged(this.#action, `a cluster of ${storedBytes} bytes stands for ${length}`);
+    }
+    return extent;
+  }
+}

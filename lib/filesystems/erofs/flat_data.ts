@@ -1,0 +1,44 @@
+import { checkBounds } from "../../sources/bounds.ts";
+import type { Reader, ReadOptions } from "../../sources/reader.ts";
+
+/**
+ * Data that lies in one piece, its last part perhaps elsewhere: EROFS' flat layouts.
+ *
+ * The spaces are bounded by whoever makes one; they belong to the tree and are not disposed.
+ */
+export class FlatData implements Reader {
+  readonly sizeBytes: number;
+  readonly identity: string;
+  readonly #pieces: readonly Piece[];
+
+  /** `pieces` follow each other. */
+  constructor(identity: string, pieces: readonly Piece[]) {
+    this.identity = identity;
+    this.#pieces = pieces;
+    this.sizeBytes = pieces.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
+  }
+
+  async readAt(offsetBytes: number, into: Uint8Array, options?: ReadOptions): Promise<void> {
+    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    const end = offsetBytes + into.length;
+    let start = 0;
+    for (const { space, offset, lengthBytes } of this.#pieces) {
+      const from = Math.max(offsetBytes, start);
+      const to = Math.min(end, start + lengthBytes);
+      if (from < to) {
+        const part = into.subarray(from - offsetBytes, to - offsetBytes);
+        await space.readAt(offset + from - start, part, options);
+      }
+      start += lengthBytes;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** Bytes of another reader. */
+export interface Piece {
+  readonly space: Reader;
+  readonly offset: number;
+  readonly lengthBytes: number;
+}

@@ -1,0 +1,96 @@
+import { alignUp } from "../../bytes/align.ts";
+import { FastboopError } from "../../errors/errors.ts";
+import type { Reader } from "../../sources/reader.ts";
+import { damaged } from "../damaged.ts";
+import { CLUSTER_HEADER_BYTES, parseClusterHeader } from "./cluster_header.ts";
+import { ExtentMap, FORMAT } from "./extent_map.ts";
+import { extentRecordBytes, extentRecords, parseExtentRecords } from "./extent_records.ts";
+import { ADVISE, LAYOUT, MAX_INDEX_BYTES } from "./format.ts";
+import type { ErofsInode } from "./inode.ts";
+import {
+  FULL_GAP_BYTES,
+  fullIndexBytes,
+  type IndexShape,
+  packRuns,
+  parseCompactIndex,
+  parseFullIndex,
+} from "./lcluster_index.ts";
+import type { Superblock } from "./superblock.ts";
+
+/** Largest logical cluster whose offsets fit into a record. */
+const MAX_CLUSTER_BITS = 14;
+
+/**
+ * Reads the whole index of a compressed inode from the space it lies in.
+ *
+ * @throws {FastboopError} `corrupt`, `limit` for an index beyond 8 MiB, `unsupported`.
+ */
+export async function readExtentMap(
+  superblock: Superblock,
+  inode: ErofsInode,
+  meta: Reader,
+): Promise<ExtentMap> {
+  const action = `Read the index of EROFS inode ${Math.floor(inode.ref / 2)}`;
+  const headerOffset = alignUp(inode.offset + inode.headBytes + inode.xattrBytes, 8);
+  const header = parseClusterHeader(
+    await readIndex(action, meta, headerOffset, CLUSTER_HEADER_BYTES),
+  );
+  const { sizeBytes } = inode;
+  if (header.wholeFragmentOffset !== undefined) {
+    const map = new ExtentMap(sizeBytes);
+    map.add(0, FORMAT.FRAGMENT, header.wholeFragmentOffset, 0);
+    return map;
+  }
+  const end = headerOffset + CLUSTER_HEADER_BYTES;
+  const compact = inode.layout === LAYOUT.COMPRESSED_COMPACT;
+  const records = !compact && (header.advise & ADVISE.EXTENTS) !== 0;
+  const counted = records && extentRecordBytes(header.advise) >= 16;
+  const clusterBits = superblock.blockBits + (counted ? 0 : header.clusterBits);
+  const twoBytes = compact && (header.advise & ADVISE.COMPACTED_2B) !== 0;
+  if (!records && clusterBits > (twoBytes ? 12 : MAX_CLUSTER_BITS)) {
+    const state = `its clusters have 2^${clusterBits} bytes`;
+    throw new FastboopError({ kind: "unsupported", action, state });
+  }
+  const shape: IndexShape = {
+    header,
+    sizeBytes,
+    blockBytes: superblock.blockBytes,
+    clusterBytes: 2 ** clusterBits,
+    offset: compact
+      ? end
+      : records
+      ? alignUp(end, extentRecordBytes(header.advise))
+      : end + FULL_GAP_BYTES,
+  };
+  const totalBytes = records
+    ? extentRecords(shape).totalBytes
+    : compact
+    ? packRuns(shape).totalBytes
+    : fullIndexBytes(shape);
+  const index = await readIndex(action, meta, shape.offset, totalBytes);
+  const parse = records ? parseExtentRecords : compact ? parseCompactIndex : parseFullIndex;
+  const map = parse(action, shape, index);
+  if (map.count === 0) throw damaged(action, "it has no cluster at all");
+  if (!records && header.advise & ADVISE.INLINE_TAIL) {
+    map.setLastInline(shape.offset + totalBytes, header.inlineTailBytes);
+  }
+  return map;
+}
+
+async function readIndex(
+  action: string,
+  meta: Reader,
+  offset: number,
+  lengthBytes: number,
+): Promise<Uint8Array> {
+  if (lengthBytes > meta.sizeBytes - offset) {
+    throw damaged(action, `${lengthBytes} bytes at ${offset} lie behind the end`);
+  }
+  if (lengthBytes > MAX_INDEX_BYTES) {
+    const state = `it has ${lengthBytes} bytes, more than ${MAX_INDEX_BYTES}`;
+    throw new FastboopError({ kind: "limit", action, state });
+  }
+  const bytes = new Uint8Array(lengthBytes);
+  await meta.readAt(offset, bytes);
+  return bytes;
+}

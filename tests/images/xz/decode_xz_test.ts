@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { crc64 } from "../../../lib/images/xz/crc64.ts";
+import { decodeXz } from "../../../lib/images/xz/decode_xz.ts";
+import { XzPool } from "../../../lib/images/xz/xz_pool.ts";
+import { FastboopError } from "../../../lib/errors/errors.ts";
+import { expectError } from "../../kernel/expect_error.ts";
+import { hasProgram } from "../../kernel/real_trees.ts";
+
+const ignore = !hasProgram("xz");
+
+async function xz(plain: Uint8Array, ...args: string[]): Promise<Uint8Array> {
+  const child = new Deno.Command("xz", {
+    args: ["--compress", "--stdout", ...args],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  const written = writer.write(plain).then(() => writer.close());
+  const { stdout } = await child.output();
+  await written;
+  return stdout;
+}
+
+/** Text, runs, and bytes nothing can compress, so that all kinds of symbols and chunks occur. */
+function content(sizeBytes: number): Uint8Array {
+  const bytes = new Uint8Array(sizeBytes);
+  let seed = 1;
+  for (let at = 0; at < sizeBytes; at++) {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    const kind = (at >> 14) % 4;
+    bytes[at] = kind === 0
+      ? seed >>> 24
+      : kind === 1
+      ? "module symbol alias "[(at * 7 + (seed >>> 31)) % 20]!.charCodeAt(0)
+      : kind === 2
+      ? at >> 9
+      : bytes[at - 5000 - (seed >>> 30)]!;
+  }
+  return bytes;
+}
+
+Deno.test({
+  name: "decodeXz() reads what xz writes, whatever its options",
+  ignore,
+  fn: async () => {
+    const plain = content(700_000);
+    for (
+      const args of [
+        ["-0"],
+        ["-6"],
+        ["-9e"],
+        ["--check=crc32", "--lzma2=dict=1MiB"],
+        ["--check=none"],
+        ["--lzma2=preset=6,lc=0,lp=2,pb=0"],
+        ["--lzma2=preset=6,lc=4,lp=0,pb=4"],
+        ["--lzma2=dict=4KiB,nice=273,mf=bt2,mode=normal"],
+        ["--block-size=100000"],
+        ["-T2", "--block-size=100000"],
+      ]
+    ) {
+      const decoded = decodeXz(await xz(plain, ...args), plain.length);
+      assert.deepEqual(decoded, plain, args.join(" "));
+    }
+    for (const size of [0, 1, 5, 65_536]) {
+      assert.deepEqual(decodeXz(await xz(content(size)), 1 << 20), content(size), String(size));
+    }
+  },
+});
+
+Deno.test({
+  name: "decodeXz() refuses what is cut, damaged, too large or of another kind",
+  ignore,
+  fn: async () => {
+    const plain = content(20_000);
+    const stored = await xz(plain, "--check=crc32");
+    for (let length = 0; length < stored.length; length += length < 64 ? 1 : 97) {
+      await expectError("corrupt", () => decodeXz(stored.subarray(0, length), 1 << 20));
+    }
+    await expectError("corrupt", () => decodeXz(stored.subarray(0, -1), 1 << 20), "cut");
+    await expectError("limit", () => decodeXz(stored, plain.length - 1), "19999");
+    await expectError("limit", async () => decodeXz(await xz(new Uint8Array(9 << 20)), 8 << 20));
+    const sha = await xz(plain, "--check=sha256");
+    await expectError("unsupported", () => decodeXz(sha, 1 << 20), "check 10");
+    const x86 = await xz(plain, "--x86", "--lzma2");
+    await expectError("unsupported", () => decodeXz(x86, 1 << 20), "filters");
+    const two = new Uint8Array([...stored, ...stored]);
+    await expectError("unsupported", () => decodeXz(two, 1 << 20), "follows");
+    assert.deepEqual(decodeXz(new Uint8Array([...stored, 0, 0, 0, 0]), 1 << 20), plain);
+  },
+});
+
+Deno.test({
+  name: "decodeXz() answers every flipped byte with an error or the same bytes",
+  ignore,
+  fn: async () => {
+    const plain = content(33_000);
+    const stored = await xz(plain, "--check=crc32", "--block-size=12000");
+    let refused = 0;
+    for (let at = 0; at < stored.length; at += 3) {
+      const bytes = stored.slice();
+      bytes[at]! ^= 1 << (at % 8);
+      try {
+        assert.deepEqual(decodeXz(bytes, 1 << 20), plain, `byte ${at}`);
+      } catch (error) {
+        if (!(error instanceof FastboopError)) throw error;
+        refused++;
+      }
+    }
+    assert.equal(refused, Math.ceil(stored.length / 3));
+  },
+});
+
+Deno.test("crc64() gives the format's check value", () => {
+  assert.equal(crc64(new TextEncoder().encode("123456789")), 0x995dc9bbdf1939fan);
+});
+
+Deno.test({
+  name: "XzPool decodes on several workers, passes errors on, and ends",
+  ignore,
+  fn: async () => {
+    const plain = content(100_000);
+    const stored = await xz(plain);
+    const pool = new XzPool();
+    try {
+      const all = Array.from({ length: 8 }, () => pool.decode(stored.slice(), 1 << 20));
+      for (const decoded of await Promise.all(all)) assert.deepEqual(decoded, plain);
+      await expectError("corrupt", () => pool.decode(stored.slice(0, 500), 1 << 20), "cut");
+      await expectError("limit", () => pool.decode(stored.slice(), 1000));
+    } finally {
+      await pool[Symbol.asyncDispose]();
+    }
+  },
+});
+
+Deno.test("XzPool rejects what it had not decoded when it is closed", async () => {
+  const pool = new XzPool(1);
+  const pending = pool.decode(new Uint8Array(100), 1000);
+  await pool[Symbol.asyncDispose]();
+  await expectError("internal", () => pending, "closed");
+});

@@ -10,6 +10,7 @@ import { type LoadedModule, readModules } from "../kernel/read_modules.ts";
 import type { DeviceProfile, ProfileModule } from "../profiles/device_profile.ts";
 import { buildInitramfs } from "../stage0/initramfs.ts";
 import { kernelCmdline } from "../stage0/kernel_cmdline.ts";
+import { makeStamp } from "../stage0/make_stamp.ts";
 import { readPayload } from "../stage0/payload.ts";
 import { stage0Modules } from "../stage0/stage0_modules.ts";
 import { readDeviceTree } from "./read_device_tree.ts";
@@ -18,6 +19,7 @@ import type { BootImageParts } from "./hand_over.ts";
 import type { Rootfs } from "./open_rootfs.ts";
 import type { PreparedModules } from "./prepare_kernel.ts";
 import type { BootRequest } from "./request.ts";
+import { stampedSettings } from "./stamped_settings.ts";
 
 /** What the gadget shows of itself: the bootloader's own, so that rules made for it go on to apply. */
 export interface Identity {
@@ -48,21 +50,30 @@ export interface Initramfs {
  * @throws {FastboopError} `tree` for a module that is neither built nor built in.
  */
 export async function assembleInitramfs(input: AssembleInput): Promise<Initramfs> {
-  const { rootfs, tree, modules, identity } = input;
+  const { rootfs, tree, modules, identity, profile, env } = input;
   const init = await readPayload(tree.arch, { env: input.env });
   const loaded = await loadModules(input);
-  const bytes = buildInitramfs({
-    init,
-    modules: loaded,
-    settings: {
+  const settings = {
+    ...stampedSettings({
       rootfs: rootfs.filesystem,
       ...(modules === undefined ? {} : { modulesRelease: tree.release }),
-      serial: identity.serial,
-      vendorId: identity.vendorId,
-      productId: identity.productId,
-      mimicFastboot: true,
-    },
+    }),
+    serial: identity.serial,
+    vendorId: identity.vendorId,
+    productId: identity.productId,
+  };
+  const stamp = makeStamp({
+    ...{ release: tree.release, arch: tree.arch, profile: profile.id, init, settings },
+    kernel: tree.image.bytes,
+    modulesDigest: modules?.digest,
+    moduleNames: modules === undefined
+      ? []
+      : namedModules(input, profile.kernelModules.map(({ name }) => name)),
+    dtb: await devicetree(input),
+    cmdline: assembleCmdline(input),
+    sourceDateEpoch: env["SOURCE_DATE_EPOCH"],
   });
+  const bytes = buildInitramfs({ init, modules: loaded, settings, stamp });
   return { bytes, moduleCount: loaded.length };
 }
 
@@ -71,7 +82,7 @@ export async function assembleInitramfs(input: AssembleInput): Promise<Initramfs
  * board's device tree asks for, without which the boot goes on.
  */
 async function loadModules(input: AssembleInput): Promise<LoadedModule[]> {
-  const { modules, rootfs, tree, profile, request, signal } = input;
+  const { modules, tree, profile, signal } = input;
   if (modules === undefined) return [];
   const { index } = modules;
   const wanted = ({ name, optional }: ProfileModule) => {
@@ -86,17 +97,21 @@ async function loadModules(input: AssembleInput): Promise<LoadedModule[]> {
   const dtb = await devicetree(input);
   const closure = moduleClosure(
     index,
-    stage0Modules({
-      rootfs: rootfs.filesystem,
-      modulesExport: true,
-      profileModules: profile.kernelModules.flatMap(wanted),
-      requiredModules: request.requireModules,
-    }),
+    namedModules(input, profile.kernelModules.flatMap(wanted)),
     dtb === undefined
       ? []
       : selectDtModules(parseFdt(dtb, "of the board"), index).modules.map(({ name }) => name),
   );
   return await readModules(modules.tree, modules.directory, closure, tree, { signal });
+}
+
+function namedModules({ rootfs, request }: AssembleInput, profileModules: string[]): string[] {
+  return stage0Modules({
+    rootfs: rootfs.filesystem,
+    modulesExport: true,
+    profileModules,
+    requiredModules: request.requireModules,
+  });
 }
 
 /** `--dtb`, or the tree's for the profile's board. */

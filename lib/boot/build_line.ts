@@ -166,7 +166,8 @@ async function modulesOf(
   }
   await using stack = new AsyncDisposableStack();
   const run = stack.use(await RunDirectory.create());
-  const modules = await prepareModules(tree, run.path, options);
+  // A copy, made by make: what is read straight from the tree changes under the running phone.
+  const modules = await prepareModules(tree, options, run.path);
   if (modules === undefined) return undefined;
   stack.use(modules.tree);
   stack.use(modules.image);

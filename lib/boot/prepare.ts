@@ -42,12 +42,7 @@ export async function prepare(
     } kernel, ` +
       `${tree.moduleCount} modules`,
   );
-  const run = stack.use(await RunDirectory.create());
-  const modules = await keepOnFailure(
-    run,
-    options,
-    () => prepareModules(tree, run.path, options),
-  );
+  const modules = await modulesOf(tree, request, options, stack);
   if (modules !== undefined) {
     stack.use(modules.tree);
     stack.use(modules.image);
@@ -56,18 +51,22 @@ export async function prepare(
   return { rootfs, tree, modules, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
-async function keepOnFailure<T>(
-  run: RunDirectory,
-  { progress }: PrepareOptions,
-  work: () => Promise<T>,
-): Promise<T> {
+/** Only make needs a place to install to. */
+async function modulesOf(
+  tree: KernelTree,
+  { modules }: BootRequest,
+  options: PrepareOptions,
+  stack: AsyncDisposableStack,
+): Promise<PreparedModules | undefined> {
+  if (modules !== "make") return await prepareModules(tree, options);
+  const run = stack.use(await RunDirectory.create());
   try {
-    return await work();
+    return await prepareModules(tree, options, run.path);
   } catch (error) {
     const isStop = error instanceof FastboopError && error.kind === "cancelled";
     if (!isStop && await holdsSomething(run.path)) {
       await run.keep();
-      progress.note(`what was installed so far is kept in ${run.path}`);
+      options.progress.note(`what was installed so far is kept in ${run.path}`);
     }
     throw error;
   }

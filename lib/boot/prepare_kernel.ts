@@ -3,15 +3,23 @@ import { formatSize } from "../bytes/size.ts";
 import { Ext4Image } from "../filesystems/ext4/image.ts";
 import { layoutExt4 } from "../filesystems/ext4/layout.ts";
 import { MODULES_IMAGE_LIMITS } from "../filesystems/limits.ts";
+import { digestModules } from "../kernel/digest_modules.ts";
 import { findKernelTree } from "../kernel/find_tree.ts";
+import { runDepmod } from "../kernel/depmod/run_depmod.ts";
 import { indexFiles } from "../kernel/index_files.ts";
 import { installModules } from "../kernel/install_modules.ts";
 import type { KernelTree } from "../kernel/kernel_tree.ts";
 import type { ModuleIndex } from "../kernel/module_index.ts";
 import { ModulesTree } from "../kernel/modules_tree.ts";
+import {
+  type NativeModules,
+  prepareNativeModules,
+} from "../kernel/native_modules/prepare_native_modules.ts";
 import { readModuleIndex } from "../kernel/read_module_index.ts";
 import { unmetStage0Symbols, unmetSymbolsError } from "../kernel/unmet_stage0_symbols.ts";
 import type { DeviceProfile } from "../profiles/device_profile.ts";
+import { encodeStamp, MODULES_STAMP_NAME } from "../stage0/build_stamp.ts";
+import { makeModulesStamp } from "../stage0/make_stamp.ts";
 import { DirectoryTree } from "../sources/directory.ts";
 import type { FileTree } from "../sources/file_tree.ts";
 import type { Reader } from "../sources/reader.ts";
@@ -28,6 +36,8 @@ export interface PreparedModules {
   /** `usr/lib/modules/<release>`. */
   readonly directory: string;
   readonly index: ModuleIndex;
+  /** Of what was built, before installation: the stamp's. */
+  readonly digest: string;
   /** Export 1. */
   readonly image: Reader;
 }
@@ -63,28 +73,34 @@ export async function checkTree(
 }
 
 /**
- * Installs the tree's modules into the run directory and lays the modules image out over them; nothing
- * is copied into it. Undefined for a kernel without modules.
+ * Lays the modules image out straight over the tree's modules, or with `runDir` over what make's
+ * modules_install leaves there; nothing is copied into it. Undefined for a kernel without modules.
  */
 export async function prepareModules(
   tree: KernelTree,
-  runDir: string,
-  { env, progress, signal }: PrepareOptions,
+  options: PrepareOptions,
+  runDir?: string,
 ): Promise<PreparedModules | undefined> {
   if (tree.moduleCount === 0) return undefined;
-  progress.phase("Installing the modules (make modules_install)");
-  const installed = await installModules(tree, runDir, { env, signal });
-  const directory = installed.directory;
-  const host = new DirectoryTree(installed.rootPath);
-  const index = await readModuleIndex(host, directory, { signal });
-  const modules = new ModulesTree(host, { directory, added: indexFiles(index) });
-  if (index.origin === "modinfo") {
-    progress.warn(
-      "the host has no depmod: the modules image holds modules.dep, alias and softdep, but not kmod's " +
-        ".bin indexes; run depmod -a on the phone before modprobe",
-    );
-  }
-  const layout = await layoutExt4(modules, {
+  const { env, progress, signal } = options;
+  progress.phase("Preparing the modules");
+  const { tree: modules, directory, index, warnings } = runDir !== undefined
+    ? await makeModules(tree, runDir, options)
+    : await prepareNativeModules(tree, {
+      depmod: (files, directory) => runDepmod(files, directory, { signal }),
+      signal,
+    });
+  for (const warning of warnings) progress.warn(warning);
+  const digest = (await digestModules(tree.outDir, { env, signal }))!;
+  const stamp = makeModulesStamp({
+    release: tree.release,
+    arch: tree.arch,
+    modulesDigest: digest,
+    sourceDateEpoch: env["SOURCE_DATE_EPOCH"],
+  });
+  const added = new Map([[MODULES_STAMP_NAME, encodeStamp(stamp)]]);
+  const stamped = new ModulesTree(modules, { directory, added });
+  const layout = await layoutExt4(stamped, {
     label: MODULES_LABEL,
     owner: "root",
     limits: MODULES_IMAGE_LIMITS,
@@ -96,5 +112,18 @@ export async function prepareModules(
       formatSize(image.sizeBytes)
     } of ext4, laid out in memory`,
   );
-  return { tree: modules, directory, index, image };
+  return { tree: stamped, directory, index, digest, image };
+}
+
+async function makeModules(
+  tree: KernelTree,
+  runDir: string,
+  { env, progress, signal }: PrepareOptions,
+): Promise<NativeModules> {
+  progress.phase("Installing the modules (make modules_install)");
+  const { rootPath, directory } = await installModules(tree, runDir, { env, signal });
+  const host = new DirectoryTree(rootPath);
+  const index = await readModuleIndex(host, directory, { signal });
+  const modules = new ModulesTree(host, { directory, added: indexFiles(index) });
+  return { tree: modules, directory, index, warnings: [] };
 }

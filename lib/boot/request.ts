@@ -12,6 +12,8 @@ export interface BootRequest {
   readonly append?: string | undefined;
   /** Modules for stage0 beyond what it and the profile need. */
   readonly requireModules: readonly string[];
+  /** Where the modules come from: straight from the build (default), or make's modules_install. */
+  readonly modules?: "native" | "make" | undefined;
 }
 
 /** Which phone, and how long to look for it. */

@@ -14,6 +14,9 @@ const NAMES = [
   "CROSS_COMPILE",
   "LLVM",
   "FASTBOOP_STAGE0_PATH",
+  "FASTBOOP_CACHE_DIR",
+  "XDG_CACHE_HOME",
+  "SOURCE_DATE_EPOCH",
 ] as const;
 
 /** @throws {FastboopError} `usage`, and `unsupported` for a root image's own kernel. */
@@ -34,6 +37,7 @@ export function bootRequest([rootfs]: string[], options: Options): BootRequest {
     dtb: text(options, "dtb"),
     append: text(options, "append"),
     requireModules: options["requireModule"] as string[] | undefined ?? [],
+    modules: options["modules"] as "native" | "make" | undefined,
   };
 }
 

@@ -19,6 +19,12 @@ function seconds(word: string): number {
   });
 }
 
+function modulesSource(word: string): string {
+  if (word === "native" || word === "make") return word;
+  const state = `"${word}" is neither native nor make`;
+  throw new FastboopError({ kind: "usage", action: "Read --modules", state });
+}
+
 const PHONE: CommandOption[] = [
   { flags: "--usb <address>", text: "phone on a USB/IP server: usbip://HOST[:PORT][/BUSID]" },
   { flags: "--device-serial <serial>", text: "only the phone with this serial number" },
@@ -29,6 +35,12 @@ const PAYLOAD: CommandOption[] = [
   {
     flags: "--kernel <dir>",
     text: "kernel, device tree and modules from this build tree; a bare --kernel is --kernel=.",
+  },
+  {
+    flags: "--modules <how>",
+    text:
+      "native: straight from the build (default); make: by its modules_install, which also signs",
+    parse: modulesSource,
   },
   { flags: "--device-profile <id>", text: "do not ask the phone what it is" },
   { flags: "--dtb <file>", text: "device tree blob instead of the tree's" },
@@ -49,6 +61,10 @@ export const COMMANDS: readonly Command[] = [
       ...PAYLOAD,
       ...PHONE,
       { flags: "--wait <seconds>", text: "give up when no phone comes", parse: seconds },
+      {
+        flags: "--watch",
+        text: "boot the phone again with every new build of the tree, when it is back in fastboot",
+      },
       {
         flags: "-o, --output <file>",
         text: "write the boot image and stop; needs --device-profile",

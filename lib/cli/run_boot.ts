@@ -27,13 +27,11 @@ export async function runBoot(
     output.commit();
     return 0;
   }
-  return await boot({
-    request,
-    phone: phoneRequest(options),
-    profiles: chosen === undefined ? all : [chosen],
-    env,
-    progress,
-    signal,
-    onPrepared: dropRun,
-  });
+  const phone = phoneRequest(options);
+  const profiles = chosen === undefined ? all : [chosen];
+  if (options["watch"] === true) {
+    const { bootLoop } = await import("../boot/boot_loop.ts");
+    return await bootLoop({ request, phone, profiles, env, progress, signal });
+  }
+  return await boot({ request, phone, profiles, env, progress, signal, onPrepared: dropRun });
 }

@@ -1,2 +1,2 @@
 /** Version of this program, as `--version` and error reports show it. */
-export const VERSION = "0.1.0";
+export { VERSION } from "../stage0/version.ts";

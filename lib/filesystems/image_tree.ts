@@ -82,13 +82,16 @@ export class ImageTree<Inode extends ImageInode> implements FileTree {
     const entries: Entry[] = [];
     let listedBytes = 0;
     for (let i = 0; i < sorted.length; i += LISTED_AT_ONCE) {
-      entries.push(
-        ...await Promise.all(
-          sorted.slice(i, i + LISTED_AT_ONCE).map(async (name) => {
-            return await this.#entry(name, await this.#volume.inode(names.get(name)!));
-          }),
-        ),
-      );
+      const part = sorted.slice(i, i + LISTED_AT_ONCE);
+      const some = await Promise.all(part.map(async (name) => {
+        return await this.#entry(name, await this.#volume.inode(names.get(name)!));
+      }));
+      for (const entry of some) listedBytes += variableBytes(entry);
+      if (listedBytes > LISTED_BYTES) {
+        const state = `its links and attributes take more than ${LISTED_BYTES} bytes`;
+        throw new FastboopError({ kind: "limit", action: `List "${path}"`, state });
+      }
+      entries.push(...some);
     }
     return entries;
   }

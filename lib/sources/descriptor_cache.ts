@@ -232,7 +232,11 @@ async function loadOpenPooled(): Promise<(path: string) => OpenFile> {
             error ? reject(error) : resolve(count);
           fs.read(descriptor, into, 0, into.length, offsetBytes, done);
         }),
-      stat: () => fs.fstatSync(descriptor),
+      stat() {
+        // Its `mtime` is rounded up by half a millisecond, which moves times before 1970; `mtimeMs` is not.
+        const info = fs.fstatSync(descriptor);
+        return { ...info, mtime: new Date(info.mtimeMs), ctime: new Date(info.ctimeMs) };
+      },
       close: () => fs.closeSync(descriptor),
     };
   };

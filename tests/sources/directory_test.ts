@@ -49,6 +49,19 @@ Deno.test("DirectoryTree.list() tells kind, mode, size, time and target", async 
   });
 });
 
+Deno.test("DirectoryTree.open() takes a file from before 1970 for what it is", async () => {
+  await withTempDir(async (path) => {
+    Deno.writeTextFileSync(`${path}/old`, "old");
+    Deno.utimeSync(`${path}/old`, -304_815_476.544, -304_815_476.544);
+    await using tree = new DirectoryTree(path);
+    const [entry] = await tree.list("");
+    await using reader = await tree.open("old", entry);
+    const bytes = new Uint8Array(3);
+    await reader.readAt(0, bytes);
+    assert.equal(new TextDecoder().decode(bytes), "old");
+  });
+});
+
 Deno.test("DirectoryTree.list() sorts by UTF-8 bytes", async () => {
   await withTempDir(async (path) => {
     const names = ["Z", "a", "a-b", "a.b", "\u00e9", "\uff21", "\u{1f4f1}"];

@@ -25,6 +25,8 @@ const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     ...PERMISSIONS,
     "--include=stage0/prebuilt",
     "--include=lib/profiles/devices",
+    "--include=lib/kernel/sets",
+    "--include=lib/images/xz/xz_worker.ts",
     `--target=${target}`,
     `--output=${output}`,
     "main.ts",

@@ -97,7 +97,7 @@ export async function scanModules(
   return { modules, symbols };
 }
 
-/** Files up to this size are read whole: a few calls cost as much as copying this. */
+/** Files up to this size are read whole: one call for the bytes instead of about six. */
 const WHOLE_BYTES = 256 << 10;
 /** The headers and most of the symbols stand at the end of a module. */
 const TAIL_BYTES = 128 << 10;

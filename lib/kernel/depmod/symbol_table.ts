@@ -1,6 +1,6 @@
 /**
  * Numbers for symbol names. Names stay bytes: a module tree names a quarter of a million symbols, of
- * which some 25 000 differ, and making strings of them would take longer than reading the files.
+ * which some 25 000 differ, and only those that are exported are ever needed as strings.
  */
 import { FastboopError } from "../../errors/errors.ts";
 

@@ -6,17 +6,7 @@ import {
   parseFirmwarePolicy,
 } from "../kernel/firmware/firmware_policy.ts";
 import { TreeFiles } from "../kernel/tree_files.ts";
-import type { CommandOption, Options } from "./command.ts";
-
-/** For the table of verbs. */
-export const FIRMWARE_OPTIONS: readonly CommandOption[] = [
-  {
-    flags: "--firmware <policy>",
-    text: "auto (what the modules name; default), list, auto+list or none",
-  },
-  { flags: "--firmware-list <file>", text: "names or globs of firmware, one per line" },
-  { flags: "--firmware-dir <dir>", text: "where firmware is: /usr/lib/firmware" },
-];
+import type { Options } from "./command.ts";
 
 export interface FirmwareWords {
   readonly policy: FirmwarePolicy;

@@ -1,6 +1,6 @@
 /** The verbs that choose, explain, pack and check kernel modules. */
 import type { Command, CommandOption } from "./command.ts";
-import { FIRMWARE_OPTIONS } from "./firmware_words.ts";
+import { FIRMWARE_OPTIONS } from "./firmware_options.ts";
 
 const collect = (word: string, previous: unknown) => [...(previous as string[] ?? []), word];
 

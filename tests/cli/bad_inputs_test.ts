@@ -129,7 +129,7 @@ Deno.test("boot with a make that fails shows its last lines and keeps what it ma
   await using inputs = await bootInputs({
     install: `cd "$TMPDIR"/fastboop-run-* && mkdir modules; echo 'No space left' >&2; exit 2`,
   });
-  const words = ["boot", inputs.rootPath, `--kernel=${inputs.tree}`, "-o", "-"];
+  const words = ["boot", inputs.rootPath, `--kernel=${inputs.tree}`, "--modules=make", "-o", "-"];
   await using run = await Fastboop.start([...words, "--device-profile", "virtual-x86_64"], {
     env: inputs.env,
   });
@@ -143,7 +143,7 @@ Deno.test("boot without a make says how to get one and keeps nothing", async () 
   await using inputs = await bootInputs();
   // strip is looked for first.
   await Deno.writeTextFile(`${inputs.dir}/strip`, "", { mode: 0o755 });
-  const words = ["boot", inputs.rootPath, `--kernel=${inputs.tree}`, "-o", "-"];
+  const words = ["boot", inputs.rootPath, `--kernel=${inputs.tree}`, "--modules=make", "-o", "-"];
   const end = await fastboop([...words, "--device-profile", "virtual-x86_64"], {
     env: { PATH: inputs.dir },
   });

@@ -56,7 +56,7 @@ Deno.test("boot runs with the flags README names, and tells each one that is mis
     });
   };
   const flags = [
-    ...["--allow-read", "--allow-env", "--allow-run=make", "--allow-write"],
+    ...["--allow-read", "--allow-env"],
     `--allow-net=127.0.0.1:${web.port},PHONE`,
   ];
   await eachFlagTaken(flags, async (all) => {
@@ -78,7 +78,7 @@ Deno.test("boot tells the missing right to reach the phone", async () => {
   await using phone = new QuickPhone();
   const end = await fastboop(["boot", inputs.rootPath, "--kernel", "--usb", phone.address], {
     ...{ env: inputs.env, cwd: inputs.tree },
-    permissions: ["--allow-read", "--allow-env", "--allow-run=make", "--allow-write"],
+    permissions: ["--allow-read", "--allow-env"],
   });
   assertFailed(end, 7, /hint: .*--allow-net=127\.0\.0\.1:\d+/);
 });
@@ -89,6 +89,17 @@ Deno.test("the verbs without a phone run with the flags README names", async () 
   const profile = ["--device-profile", "virtual-x86_64"];
   const verbs: [words: string[], flags: string[]][] = [
     [["stage0", inputs.rootPath, `--kernel=${inputs.tree}`, ...profile, "-o", out], [
+      ...["--allow-read", "--allow-env", `--allow-write=${inputs.dir}`],
+    ]],
+    [[
+      "stage0",
+      inputs.rootPath,
+      `--kernel=${inputs.tree}`,
+      ...profile,
+      "--modules=make",
+      "-o",
+      out,
+    ], [
       ...["--allow-read", "--allow-env", "--allow-run=make", "--allow-write"],
     ]],
     [["image", "ext4", inputs.tree, "-o", out], [

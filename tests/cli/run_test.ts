@@ -79,7 +79,7 @@ Deno.test("make sees nothing of the environment but PATH, HOME and TMPDIR", asyn
   await using inputs = await bootInputs({ install: 'env > "${0%/*}/../environment"' });
   const { code, talk } = await fastboop([
     ...["stage0", inputs.rootPath, `--kernel=${inputs.tree}`],
-    ...["--device-profile", "virtual-x86_64"],
+    ...["--modules=make", "--device-profile", "virtual-x86_64"],
   ], { env: { ...inputs.env, MAKEFLAGS: "-n", LD_PRELOAD: "", ARCH: "arm64", SECRET: "1" } });
   assert.equal(code, 0, talk);
   const names = (await Deno.readTextFile(`${inputs.dir}/environment`)).trim().split("\n")

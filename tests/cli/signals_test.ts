@@ -12,11 +12,19 @@ async function stopIt(run: Fastboop, name: Deno.Signal, code: 130 | 143): Promis
 }
 
 /** Starts a boot of the local image on `phone`. */
-function start(inputs: BootInputs, address: string, rootfs = inputs.rootPath): Promise<Fastboop> {
-  return Fastboop.start(["boot", rootfs, `--kernel=${inputs.tree}`, "--usb", address], {
-    env: inputs.env,
-  });
+function start(
+  inputs: BootInputs,
+  address: string,
+  rootfs = inputs.rootPath,
+  more: string[] = [],
+): Promise<Fastboop> {
+  const words = ["boot", rootfs, `--kernel=${inputs.tree}`, "--usb", address, ...more];
+  return Fastboop.start(words, { env: inputs.env });
 }
+
+/** The same with make, on a phone that is not there. */
+const startMake = (inputs: BootInputs) =>
+  start(inputs, "usbip://127.0.0.1:1", inputs.rootPath, ["--modules=make"]);
 
 for (const [name, code] of SIGNALS) {
   Deno.test(`${name} while a server does not answer`, async () => {
@@ -33,7 +41,7 @@ for (const [name, code] of SIGNALS) {
     await using inputs = await bootInputs({
       install: 'echo $$ > "$TMPDIR/started"; sleep 60 & sleep 60',
     });
-    await using run = await start(inputs, "usbip://127.0.0.1:1");
+    await using run = await startMake(inputs);
     await run.said(/make modules_install/);
     await fileAppears(`${run.tmp}/started`);
     await stopIt(run, name, code);
@@ -109,7 +117,7 @@ for (const [name, code] of SIGNALS) {
 Deno.test("a second SIGINT does not wait for a make that ignores the first", async () => {
   const install = `trap '' TERM; echo > "$TMPDIR/started"; sleep 5`;
   await using inputs = await bootInputs({ install });
-  await using run = await start(inputs, "usbip://127.0.0.1:1");
+  await using run = await startMake(inputs);
   await fileAppears(`${run.tmp}/started`);
   run.signal("SIGINT");
   await new Promise((resolve) => setTimeout(resolve, 200));
@@ -119,7 +127,9 @@ Deno.test("a second SIGINT does not wait for a make that ignores the first", asy
 });
 
 async function fileAppears(path: string): Promise<void> {
+  const endMs = performance.now() + 15_000;
   while (!await Deno.stat(path).catch(() => undefined)) {
+    if (performance.now() > endMs) throw new Error(`${path} does not appear`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

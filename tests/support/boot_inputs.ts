@@ -67,7 +67,12 @@ export async function writeTree(tree: string, arch: Arch): Promise<void> {
   await writeBuild(tree, arch);
   const config = await Deno.readTextFile(`${tree}/.config`) +
     SYMBOLS.map((symbol) => `CONFIG_${symbol}=y\n`).join("");
-  await writeFiles(tree, { ".config": config, "include/config/auto.conf": config });
+  const builtin = BUILTIN.map((name) => `kernel/${name}.ko\n`).join("");
+  await writeFiles(tree, {
+    ".config": config,
+    "include/config/auto.conf": config,
+    "modules.builtin": builtin,
+  });
   await setTime(`${tree}/.config`, 0);
   await setTime(`${tree}/include/config/auto.conf`, 1);
 }

@@ -4,10 +4,17 @@ import { appendsDevicetree, encodeKernel } from "../bootimg/kernel_encoding.ts";
 import { parseFdt } from "../devicetree/parse_fdt.ts";
 import { FastboopError } from "../errors/errors.ts";
 import { selectDtModules } from "../kernel/dt_modules/select_dt_modules.ts";
+import type { CpioEntry } from "../filesystems/cpio/entry.ts";
 import type { KernelTree } from "../kernel/kernel_tree.ts";
+import { planFirmware } from "../kernel/firmware/plan_firmware.ts";
+import { readFirmware } from "../kernel/firmware/read_firmware.ts";
+import { parseModinfo } from "../kernel/modinfo.ts";
 import { moduleClosure } from "../kernel/module_closure.ts";
 import { type LoadedModule, readModules } from "../kernel/read_modules.ts";
+import { loadBundledSets } from "../kernel/sets/bundled_sets.ts";
+import { selectModules } from "../kernel/sets/select_modules.ts";
 import type { DeviceProfile, ProfileModule } from "../profiles/device_profile.ts";
+import { DirectoryTree } from "../sources/directory.ts";
 import { buildInitramfs } from "../stage0/initramfs.ts";
 import { kernelCmdline } from "../stage0/kernel_cmdline.ts";
 import { makeStamp } from "../stage0/make_stamp.ts";
@@ -37,6 +44,7 @@ export interface AssembleInput {
   readonly identity: Identity;
   readonly env: Environment;
   readonly signal: AbortSignal;
+  readonly onWarning: (text: string) => void;
 }
 
 export interface Initramfs {
@@ -73,7 +81,10 @@ export async function assembleInitramfs(input: AssembleInput): Promise<Initramfs
     cmdline: assembleCmdline(input),
     sourceDateEpoch: env["SOURCE_DATE_EPOCH"],
   });
-  const bytes = buildInitramfs({ init, modules: loaded, settings, stamp });
+  const bytes = buildInitramfs({
+    ...{ init, modules: loaded, settings, stamp },
+    firmware: await loadFirmware(input, loaded),
+  });
   return { bytes, moduleCount: loaded.length };
 }
 
@@ -95,14 +106,35 @@ async function loadModules(input: AssembleInput): Promise<LoadedModule[]> {
     }
   };
   const dtb = await devicetree(input);
-  const closure = moduleClosure(
-    index,
-    namedModules(input, profile.kernelModules.flatMap(wanted)),
-    dtb === undefined
-      ? []
-      : selectDtModules(parseFdt(dtb, "of the board"), index).modules.map(({ name }) => name),
-  );
+  const named = namedModules(input, profile.kernelModules.flatMap(wanted));
+  const requests = selectModules(named, await loadBundledSets());
+  const words = (optional: boolean) =>
+    requests.filter((r) => (r.optional ?? false) === optional).map(({ word }) => word);
+  const ofBoard = dtb === undefined
+    ? []
+    : selectDtModules(parseFdt(dtb, "of the board"), index).modules.map(({ name }) => name);
+  const closure = moduleClosure(index, words(false), [...words(true), ...ofBoard]);
   return await readModules(modules.tree, modules.directory, closure, tree, { signal });
+}
+
+/** The firmware those modules name, from `--firmware-dir`; what is missing is told. */
+async function loadFirmware(
+  { request, tree, signal, onWarning }: AssembleInput,
+  loaded: readonly LoadedModule[],
+): Promise<CpioEntry[]> {
+  if (request.firmware === undefined) return [];
+  const { dir, policy, list } = request.firmware;
+  await using files = new DirectoryTree(dir);
+  const root = { tree: files, directory: "", release: tree.release };
+  const modules = loaded.map(({ fileName, bytes }) => ({
+    name: fileName,
+    firmware: parseModinfo(bytes, fileName).firmware,
+  }));
+  const plan = await planFirmware(root, { policy, list, modules });
+  for (const { name, modules: by } of plan.missing) {
+    onWarning(`firmware ${name} is not there, named by ${by.join(", ") || "the list"}`);
+  }
+  return await readFirmware(root, plan, { prefix: "lib", signal });
 }
 
 function namedModules({ rootfs, request }: AssembleInput, profileModules: string[]): string[] {

@@ -152,7 +152,17 @@ class ImageShelf {
     const tree = build.tree.dtb === undefined && profile.devicetreeName !== undefined
       ? await checkTree(request.kernel, rootfs, profile, { env, progress, signal })
       : build.tree;
-    const input = { request, rootfs, tree, modules: build.modules, profile, identity, env, signal };
+    const input = {
+      request,
+      rootfs,
+      tree,
+      modules: build.modules,
+      profile,
+      identity,
+      env,
+      signal,
+      onWarning: progress.warn,
+    };
     const { bytes } = await assembleInitramfs(input);
     this.#image = await assembleBootImage(input, bytes);
     this.#build = build;

@@ -51,7 +51,7 @@ function inputOf(
   { rootfs, tree, modules }: Prepared,
   profile: DeviceProfile,
   request: BootRequest,
-  { env, signal }: PrepareOptions,
+  { env, progress, signal }: PrepareOptions,
 ): AssembleInput {
   const [ids] = profile.match;
   const identity = {
@@ -59,7 +59,17 @@ function inputOf(
     productId: ids?.productId ?? 0xbeef,
     serial: NO_SERIAL,
   };
-  return { request, rootfs, tree, modules, profile, identity, env, signal };
+  return {
+    request,
+    rootfs,
+    tree,
+    modules,
+    profile,
+    identity,
+    env,
+    signal,
+    onWarning: progress.warn,
+  };
 }
 
 function required(profile: DeviceProfile | undefined): DeviceProfile {

@@ -1,3 +1,5 @@
+import type { FirmwarePolicy } from "../kernel/firmware/firmware_policy.ts";
+
 /** What the user asked `boot` and `stage0` for; the command line's words, already parsed. */
 export interface BootRequest {
   /** Root image: path or URL. */
@@ -10,7 +12,14 @@ export interface BootRequest {
   readonly dtb?: string | undefined;
   /** Words for the kernel command line, after all others. */
   readonly append?: string | undefined;
-  /** Modules for stage0 beyond what it and the profile need. */
+  /** Firmware for stage0's modules; absent: none. */
+  readonly firmware?: {
+    readonly policy: FirmwarePolicy;
+    readonly list: readonly string[];
+    /** Directory of this machine. */
+    readonly dir: string;
+  } | undefined;
+  /** Modules for stage0 beyond what it and the profile need; `@set` is a bundled set. */
   readonly requireModules: readonly string[];
   /** Where the modules come from: straight from the build (default), or make's modules_install. */
   readonly modules?: "native" | "make" | undefined;

@@ -69,5 +69,15 @@ async function assembleInput(
 ): Promise<AssembleInput> {
   const { rootfs, modules } = prepared;
   const tree = await checkTree(request.kernel, rootfs, profile, { env, progress, signal });
-  return { request, rootfs, tree, modules, profile, identity, env, signal };
+  return {
+    request,
+    rootfs,
+    tree,
+    modules,
+    profile,
+    identity,
+    env,
+    signal,
+    onWarning: progress.warn,
+  };
 }

@@ -3,6 +3,14 @@ import type { Environment } from "../boot/environment.ts";
 import type { BootRequest, PhoneRequest } from "../boot/request.ts";
 import { FastboopError } from "../errors/errors.ts";
 import type { Options } from "./command.ts";
+import { readFirmwareWords } from "./firmware_words.ts";
+
+/** The words of `--modules`, which may be given several times. */
+export interface ModulesWords {
+  readonly from?: "native" | "make";
+  /** `@set`. */
+  readonly sets: readonly string[];
+}
 
 /** Variables that change what a run does; nothing else of the environment is read. */
 const NAMES = [
@@ -20,7 +28,10 @@ const NAMES = [
 ] as const;
 
 /** @throws {FastboopError} `usage`, and `unsupported` for a root image's own kernel. */
-export function bootRequest([rootfs]: string[], options: Options): BootRequest {
+export async function bootRequest(
+  [rootfs]: string[],
+  options: Options,
+): Promise<BootRequest> {
   const kernel = text(options, "kernel");
   if (kernel === undefined) {
     throw new FastboopError({
@@ -30,14 +41,20 @@ export function bootRequest([rootfs]: string[], options: Options): BootRequest {
       hint: "Pass --kernel=DIR with a built kernel tree",
     });
   }
+  const { policy, list, dir } = await readFirmwareWords(options);
+  const modules = options["modules"] as ModulesWords | undefined;
   return {
     rootfs: rootfs!,
+    ...(dir === undefined ? {} : { firmware: { policy, list, dir } }),
     kernel,
     deviceProfile: text(options, "deviceProfile"),
     dtb: text(options, "dtb"),
     append: text(options, "append"),
-    requireModules: options["requireModule"] as string[] | undefined ?? [],
-    modules: options["modules"] as "native" | "make" | undefined,
+    requireModules: [
+      ...options["requireModule"] as string[] | undefined ?? [],
+      ...modules?.sets ?? [],
+    ],
+    modules: modules?.from,
   };
 }
 

@@ -1,7 +1,9 @@
 /** The command table: help, parsing and completion come from it; verbs load when they are run. */
 import { FastboopError } from "../errors/errors.ts";
+import type { ModulesWords } from "./boot_words.ts";
 import type { Command, CommandOption } from "./command.ts";
 import { DTB_COMMANDS } from "./dtb_commands.ts";
+import { FIRMWARE_OPTIONS } from "./firmware_options.ts";
 import { INSPECT_COMMANDS } from "./inspect_commands.ts";
 import { KCONFIG_COMMANDS } from "./kconfig_commands.ts";
 import { MODULES_COMMANDS } from "./modules_commands.ts";
@@ -19,9 +21,11 @@ function seconds(word: string): number {
   });
 }
 
-function modulesSource(word: string): string {
-  if (word === "native" || word === "make") return word;
-  const state = `"${word}" is neither native nor make`;
+function modulesSource(word: string, previous: unknown): ModulesWords {
+  const { sets, ...from } = previous as ModulesWords | undefined ?? { sets: [] };
+  if (word === "native" || word === "make") return { sets, from: word };
+  if (word.startsWith("@")) return { ...from, sets: [...sets, word] };
+  const state = `"${word}" is neither native nor make nor a @set`;
   throw new FastboopError({ kind: "usage", action: "Read --modules", state });
 }
 
@@ -37,17 +41,19 @@ const PAYLOAD: CommandOption[] = [
     text: "kernel, device tree and modules from this build tree; a bare --kernel is --kernel=.",
   },
   {
-    flags: "--modules <how>",
+    flags: "--modules <word>",
     text:
-      "native: straight from the build (default); make: by its modules_install, which also signs",
+      "native: straight from the build (default); make: by its modules_install, which also signs; " +
+      "@set: those of a set for stage0 (repeatable)",
     parse: modulesSource,
   },
   { flags: "--device-profile <id>", text: "do not ask the phone what it is" },
   { flags: "--dtb <file>", text: "device tree blob instead of the tree's" },
   { flags: "--append <words>", text: "words to add to the kernel command line" },
+  ...FIRMWARE_OPTIONS,
   {
     flags: "--require-module <name>",
-    text: "one more module for stage0 (repeatable)",
+    text: "one more module for stage0, or a @set of them (repeatable)",
     parse: collect,
   },
 ];

@@ -13,7 +13,7 @@ export async function runBoot(
   options: Options,
   { signal, progress }: CommandContext,
 ): Promise<number> {
-  const request = bootRequest(words, options);
+  const request = await bootRequest(words, options);
   const env = readEnvironment();
   const all = await loadProfiles({ onWarning: progress.warn });
   const chosen = request.deviceProfile === undefined

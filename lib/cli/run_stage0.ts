@@ -12,7 +12,7 @@ export async function runStage0(
   options: Options,
   { signal, progress }: CommandContext,
 ): Promise<number> {
-  const request = bootRequest(words, options);
+  const request = await bootRequest(words, options);
   const path = outputPath(options);
   const all = await loadProfiles({ onWarning: progress.warn });
   const profile = request.deviceProfile === undefined

@@ -16,6 +16,8 @@ export interface InitramfsParts {
   settings: Stage0Settings;
   /** Plain modules in load order, as readModules() gives them. */
   modules: readonly LoadedModule[];
+  /** Firmware of those, as readFirmware() gives it. */
+  firmware?: readonly CpioEntry[];
   /** What it is made of, for `inspect`. */
   stamp?: BuildStamp;
 }
@@ -52,6 +54,7 @@ export function buildInitramfs(parts: InitramfsParts): Uint8Array<ArrayBuffer> {
   for (const { fileName, bytes } of parts.modules) {
     entries.push(file(`modules/${fileName}`, 0o644, bytes));
   }
+  entries.push(...parts.firmware ?? []);
   const sizeBytes = entries.reduce((sum, { data }) => sum + data!.length, 0);
   if (sizeBytes > MAX_INITRAMFS_BYTES) {
     throw new FastboopError({

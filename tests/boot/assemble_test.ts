@@ -29,7 +29,7 @@ async function prepared(
   await using made = await prepare(whole, profile, options);
   const { rootfs, tree, modules } = made;
   await work({
-    ...{ rootfs, tree, modules, profile, signal },
+    ...{ rootfs, tree, modules, profile, signal, onWarning: () => {} },
     ...{ request: whole, identity: IDENTITY, env: inputs.env },
   });
 }

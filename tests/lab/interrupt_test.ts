@@ -20,6 +20,7 @@ Deno.test("Ctrl-C while serving ends fastboop soon and leaves nothing behind", a
     arch: "x86_64",
     root: "busybox-merged",
     phone: { words: ["lab.run=read"] },
+    args: ["--modules=make"],
     env: mark,
   });
   const filesLeft = () => runCommand(["find", session.temporary, "-mindepth", "1"]);

@@ -24,6 +24,16 @@ Deno.test("boot puts modules where a split-/usr root looks for them", async () =
   await bootAndPowerOff({ arch: "x86_64", root: "busybox-split" });
 });
 
+Deno.test("boot starts no program: without make in PATH, and without the right to run one", async () => {
+  await bootAndPowerOff({
+    arch: "x86_64",
+    root: "busybox-merged",
+    args: ["--modules=native"],
+    env: { PATH: "/nowhere" },
+    permissions: ["--allow-read", "--allow-env", "--allow-net=127.0.0.1"],
+  });
+});
+
 Deno.test("boot works at high speed", async () => {
   await bootAndPowerOff({ arch: "x86_64", root: "busybox-merged", phone: { speed: "high" } });
 });

@@ -19,6 +19,8 @@ export interface BootSessionOptions extends LabParts {
   /** Further arguments of `fastboop boot`. */
   args?: readonly string[];
   env?: Record<string, string>;
+  /** Of fastboop; all by default. */
+  permissions?: readonly string[];
 }
 
 /** Longest time from `boot` to the end of userspace's report, on two shared cores. */
@@ -84,7 +86,8 @@ export class BootSession implements AsyncDisposable {
   #startHost(): FastboopProcess {
     const words = ["boot", this.rootUrl, `--kernel=${this.lab.kernelTree}`];
     const args = [...words, "--usb", this.phone.address, ...this.options.args ?? []];
-    return new FastboopProcess(args, { env: { TMPDIR: this.temporary, ...this.options.env } });
+    const { env, permissions } = this.options;
+    return new FastboopProcess(args, { env: { TMPDIR: this.temporary, ...env }, permissions });
   }
 }
 

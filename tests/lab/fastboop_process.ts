@@ -6,6 +6,8 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 export interface FastboopProcessOptions {
   cwd?: string;
   env?: Record<string, string>;
+  /** Instead of all of them. */
+  permissions?: readonly string[] | undefined;
 }
 
 export class FastboopProcess implements AsyncDisposable {
@@ -16,8 +18,10 @@ export class FastboopProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
 
   constructor(args: readonly string[], options: FastboopProcessOptions = {}) {
+    const permissions = options.permissions ?? ["--allow-all"];
+    const config = `--config=${ROOT}deno.json`;
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", `--config=${ROOT}deno.json`, `${ROOT}main.ts`, ...args],
+      args: ["run", "--quiet", "--no-prompt", ...permissions, config, `${ROOT}main.ts`, ...args],
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { decodeXz } from "../../../lib/images/xz/decode_xz.ts";
-import { readModuleIndex } from "../../../lib/kernel/read_module_index.ts";
-import { readModuleInfos } from "../../../lib/kernel/read_module_infos.ts";
-import { DirectoryTree } from "../../../lib/sources/directory.ts";
-import { hasTool, run } from "../../filesystems/foreign_tools.ts";
-import { debianModules } from "../real_trees.ts";
+import { decodeXz } from "../../lib/images/xz/decode_xz.ts";
+import { readModuleIndex } from "../../lib/kernel/read_module_index.ts";
+import { readModuleInfos } from "../../lib/kernel/read_module_infos.ts";
+import { DirectoryTree } from "../../lib/sources/directory.ts";
+import { hasTool, run } from "../filesystems/foreign_tools.ts";
+import { moduleElf, RELEASE } from "./fixture_tree.ts";
+import { MemoryTree } from "./memory_tree.ts";
+import { debianModules } from "./real_trees.ts";
 
 const debian = debianModules();
 const NAMES = [
@@ -18,6 +20,19 @@ const NAMES = [
   "ath11k_pci",
   "nvme",
 ];
+
+Deno.test("readModuleInfos() reads modules of one release, and names one of another", async () => {
+  const tree = new MemoryTree({
+    "m/a.ko": moduleElf({ firmware: ["a.bin"] }),
+    "m/b.ko": moduleElf({ vermagic: "6.1.0-other SMP " }),
+  });
+  const infos = await readModuleInfos(tree, "m", ["a.ko"], { release: RELEASE });
+  assert.deepEqual(infos.get("a.ko")!.firmware, ["a.bin"]);
+  await assert.rejects(readModuleInfos(tree, "m", ["a.ko", "b.ko"], { release: RELEASE }), {
+    kind: "tree",
+    message: /"b\.ko".*"6\.1\.0-other"/,
+  });
+});
 
 Deno.test({
   name: "readModuleInfos() names the firmware modinfo(8) names for Debian's modules",

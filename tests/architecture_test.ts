@@ -6,6 +6,12 @@ import assert from "node:assert/strict";
 
 const ROOT = new URL("../", import.meta.url);
 
+/** Rooms that `boot` composes. */
+const PARTS = [
+  ...["sources", "images", "filesystems", "kernel", "devicetree", "profiles"],
+  ...["stage0", "bootimg", "usb", "fastboot", "smoo"],
+];
+
 /** Rooms a room may import besides itself, `bytes` and `errors`. */
 const MAY_IMPORT: Record<string, string[]> = {
   bytes: [],
@@ -21,33 +27,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   usb: [],
   fastboot: ["usb"],
   smoo: ["usb", "sources"],
-  boot: [
-    "sources",
-    "images",
-    "filesystems",
-    "kernel",
-    "devicetree",
-    "profiles",
-    "stage0",
-    "bootimg",
-    "usb",
-    "fastboot",
-    "smoo",
-  ],
-  cli: [
-    "boot",
-    "sources",
-    "images",
-    "filesystems",
-    "kernel",
-    "devicetree",
-    "profiles",
-    "stage0",
-    "bootimg",
-    "usb",
-    "fastboot",
-    "smoo",
-  ],
+  boot: PARTS,
+  cli: ["boot", ...PARTS],
 };
 
 /** Files that may touch the operating system, the network or an npm package. */

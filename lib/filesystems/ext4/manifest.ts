@@ -64,7 +64,7 @@ function sortedXattrs({ xattrs }: Entry): [string, Uint8Array][] {
   return xattrs === undefined ? [] : [...xattrs].sort(([a], [b]) => a < b ? -1 : 1);
 }
 
-/** One record of numbers for each inode; typed arrays are little-endian on every platform of Deno. */
+/** One record of numbers for each inode; typed arrays are little-endian on all platforms we run on. */
 function encodeInodes(tree: WalkedTree, options: AttributeOptions): Uint8Array {
   const records = new Float64Array(tree.inodes.length * RECORD_FIELDS);
   let at = 0;

@@ -12,13 +12,8 @@
 import { crc32 } from "node:zlib";
 import { FastboopError } from "../../errors/errors.ts";
 import { crc64 } from "./crc64.ts";
-import {
-  CHUNK_SLACK_BYTES,
-  decodeLzmaChunk,
-  type LzmaState,
-  newLzmaState,
-  resetLzmaState,
-} from "./lzma_chunk.ts";
+import { CHUNK_SLACK_BYTES, decodeLzmaChunk } from "./lzma_chunk.ts";
+import { type LzmaState, newLzmaState, resetLzmaState } from "./lzma_state.ts";
 
 const HEADER_BYTES = 12;
 const FOOTER_BYTES = 12;

@@ -7,18 +7,9 @@
  * Source: the LZMA specification (public domain, 7-zip.org/sdk.html), draft 2015.
  */
 
-/** What LZMA carries from chunk to chunk. */
-export interface LzmaState {
-  readonly probabilities: Uint16Array;
-  literalContextBits: number;
-  literalPositionMask: number;
-  positionMask: number;
-  state: number;
-  distances: [number, number, number, number];
-}
+import { LITERAL, type LzmaState } from "./lzma_state.ts";
 
 /** Adaptive probabilities, 11 bits each, and where the tables begin. */
-const INITIAL = 1024;
 const IS_REP = 192;
 const IS_REP_G0 = 204;
 const IS_REP_G1 = 216;
@@ -29,30 +20,8 @@ const DISTANCE_SPECIAL = 688;
 const DISTANCE_ALIGN = 816;
 const MATCH_LENGTH = 832;
 const REP_LENGTH = 1346;
-const LITERAL = 1860;
-/** lc + lp is 4 at most in LZMA2. */
-const COUNT = LITERAL + (0x300 << 4);
-
 /** Bytes that must be readable behind a chunk: a symbol takes 48 at most, and is checked afterwards. */
 export const CHUNK_SLACK_BYTES = 64;
-
-export function newLzmaState(): LzmaState {
-  return {
-    probabilities: new Uint16Array(COUNT),
-    literalContextBits: 0,
-    literalPositionMask: 0,
-    positionMask: 0,
-    state: 0,
-    distances: [0, 0, 0, 0],
-  };
-}
-
-/** Forgets everything but the properties. */
-export function resetLzmaState(lzma: LzmaState): void {
-  lzma.probabilities.fill(INITIAL);
-  lzma.state = 0;
-  lzma.distances = [0, 0, 0, 0];
-}
 
 /**
  * Decodes `input[inStart..inEnd]` into `out[outStart..outEnd]`; false when it is not exactly that.

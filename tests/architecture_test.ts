@@ -37,7 +37,6 @@ const EDGES = [
   /^lib\/kernel\/(find_tree|run_directory|tree_files|run_make|digest_modules|sets\/bundled_sets)\.ts$/,
   /^lib\/stage0\/payload\.ts$/,
   /^lib\/usb\/(node_usb|usbip\/connect)\.ts$/,
-  /^lib\/profiles\/bundled\.ts$/,
   /^lib\/cli\//,
 ];
 

@@ -1,7 +1,7 @@
 /** `boot`: a phone that is served until Ctrl-C, or with `-o` the boot image alone. */
 import { boot } from "../boot/run.ts";
 import { buildBootImage } from "../boot/build_image.ts";
-import { loadProfiles } from "../profiles/bundled.ts";
+import { loadProfiles } from "./load_profiles.ts";
 import { profileById } from "../profiles/select.ts";
 import { openOutputFile } from "../sources/output_file.ts";
 import { bootRequest, dropRun, phoneRequest, readEnvironment } from "./boot_words.ts";

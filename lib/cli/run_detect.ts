@@ -3,7 +3,7 @@ import { detectPhones } from "../boot/detect.ts";
 import { openBus } from "../boot/open_bus.ts";
 import { printable } from "../bytes/printable.ts";
 import { FastboopError } from "../errors/errors.ts";
-import { loadProfiles } from "../profiles/bundled.ts";
+import { loadProfiles } from "./load_profiles.ts";
 import { phoneRequest } from "./boot_words.ts";
 import type { CommandContext, Options } from "./command.ts";
 

@@ -47,7 +47,7 @@ async function verify(
 }
 
 async function profileOf(id: string, onWarning: (text: string) => void): Promise<DeviceProfile> {
-  const { loadProfiles } = await import("../profiles/bundled.ts");
+  const { loadProfiles } = await import("./load_profiles.ts");
   const { profileById } = await import("../profiles/select.ts");
   return profileById(await loadProfiles({ onWarning }), id);
 }

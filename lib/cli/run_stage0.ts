@@ -1,6 +1,6 @@
 /** `stage0`: the initramfs that `boot` would send; the command line that belongs to it goes to stderr. */
 import { buildInitramfsOnly } from "../boot/build_image.ts";
-import { loadProfiles } from "../profiles/bundled.ts";
+import { loadProfiles } from "./load_profiles.ts";
 import { profileById } from "../profiles/select.ts";
 import { openOutputFile } from "../sources/output_file.ts";
 import { bootRequest, readEnvironment } from "./boot_words.ts";

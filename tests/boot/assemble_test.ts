@@ -6,7 +6,7 @@ import {
   type AssembleInput,
 } from "../../lib/boot/assemble.ts";
 import { prepare } from "../../lib/boot/prepare.ts";
-import { loadBundledProfiles } from "../../lib/profiles/bundled.ts";
+import { loadBundledProfiles } from "../../lib/cli/load_profiles.ts";
 import type { DeviceProfile } from "../../lib/profiles/device_profile.ts";
 import { type BootInputs, bootInputs } from "../support/boot_inputs.ts";
 import { ofKind } from "../support/expect_kind.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { bootLoop } from "../../lib/boot/boot_loop.ts";
 import { parseBootImage } from "../../lib/bootimg/parse.ts";
 import { FastboopError } from "../../lib/errors/errors.ts";
-import { loadProfiles } from "../../lib/profiles/bundled.ts";
+import { loadProfiles } from "../../lib/cli/load_profiles.ts";
 import { bzImage, moduleElf, setTime, writeFiles } from "../kernel/fixture_tree.ts";
 import { type BootInputs, bootInputs } from "../support/boot_inputs.ts";
 import { RestartingPhone } from "./restarting_phone.ts";

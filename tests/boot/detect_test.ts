@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { detectPhones } from "../../lib/boot/detect.ts";
 import type { PhoneRequest } from "../../lib/boot/request.ts";
 import { FastboopError } from "../../lib/errors/errors.ts";
-import { loadBundledProfiles } from "../../lib/profiles/bundled.ts";
+import { loadBundledProfiles } from "../../lib/cli/load_profiles.ts";
 import type { UsbDevice } from "../../lib/usb/link.ts";
 import { FakeBootloader } from "../support/fake_bootloader.ts";
 import { fakeDevice, FakeUsbBus, FakeUsbLink } from "../support/fake_usb.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { findBootloader } from "../../lib/boot/find_bootloader.ts";
-import { loadBundledProfiles } from "../../lib/profiles/bundled.ts";
+import { loadBundledProfiles } from "../../lib/cli/load_profiles.ts";
 import { ofKind } from "../support/expect_kind.ts";
 import { type BootloaderTraits, FakeBootloader } from "../support/fake_bootloader.ts";
 import { fakeDevice, FakeUsbBus, FakeUsbLink } from "../support/fake_usb.ts";

@@ -12,7 +12,7 @@ import { Ext4Image } from "../../lib/filesystems/ext4/image.ts";
 import { layoutExt4 } from "../../lib/filesystems/ext4/layout.ts";
 import { digestModules } from "../../lib/kernel/digest_modules.ts";
 import { findKernelTree } from "../../lib/kernel/find_tree.ts";
-import { loadProfiles } from "../../lib/profiles/bundled.ts";
+import { loadProfiles } from "../../lib/cli/load_profiles.ts";
 import { profileById } from "../../lib/profiles/select.ts";
 import { MemoryReader } from "../../lib/sources/memory.ts";
 import { encodeStamp, STAMP_PATH } from "../../lib/stage0/build_stamp.ts";

@@ -1,6 +1,6 @@
 /** Which profile a bootloader's answers lead to. */
 import assert from "node:assert/strict";
-import { loadBundledProfiles } from "../../lib/profiles/bundled.ts";
+import { loadBundledProfiles } from "../../lib/cli/load_profiles.ts";
 import { type DeviceProfile, type ProbeStep } from "../../lib/profiles/device_profile.ts";
 import { FastboopError } from "../../lib/errors/errors.ts";
 import { matchProfiles } from "../../lib/profiles/match.ts";

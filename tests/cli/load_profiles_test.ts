@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BUNDLED_IDS, loadBundledProfiles, loadProfiles } from "../../lib/profiles/bundled.ts";
+import { BUNDLED_IDS, loadBundledProfiles, loadProfiles } from "../../lib/cli/load_profiles.ts";
 
 const FOLDER = new URL("../../lib/profiles/devices/", import.meta.url);
 

@@ -1,7 +1,7 @@
 /** The device profiles there are: those that come with fastboop, and the user's own files. */
 import { printable } from "../bytes/printable.ts";
 import { FastboopError } from "../errors/errors.ts";
-import { type DeviceProfile, parseDeviceProfile } from "./device_profile.ts";
+import { type DeviceProfile, parseDeviceProfile } from "../profiles/device_profile.ts";
 
 /** Named one by one, so that a stray file in the folder is no profile. */
 export const BUNDLED_IDS = [
@@ -26,7 +26,7 @@ export interface LoadProfilesOptions {
 
 /** The profiles that come with fastboop, sorted by id. */
 export async function loadBundledProfiles(): Promise<DeviceProfile[]> {
-  const folder = `${import.meta.dirname}/devices`;
+  const folder = `${import.meta.dirname}/../profiles/devices`;
   return await Promise.all(BUNDLED_IDS.map(async (id) => {
     return parseDeviceProfile(await Deno.readTextFile(`${folder}/${id}.yaml`), `profile ${id}`);
   }));

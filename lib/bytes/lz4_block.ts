@@ -2,11 +2,8 @@
  * One raw LZ4 block (lz4_Block_format.md of the LZ4 project): sequences of a token, literals and a
  * match in what was decoded before, the last of literals only.
  */
-
-/** Fewest bytes a match copies. */
-const MIN_MATCH = 4;
-/** Longer runs are moved by the engine, shorter ones are quicker byte by byte. */
-const BYTEWISE = 24;
+import { alignUp } from "./align.ts";
+import { lz4Module, SLACK_BYTES } from "./lz4_module.ts";
 
 /** How far a block was decoded. */
 export interface Lz4Result {
@@ -16,52 +13,34 @@ export interface Lz4Result {
   readonly complete: boolean;
 }
 
+/** Input and output of the decoder; it grows to the largest pair, and views of it then begin anew. */
+const PAGE_BYTES = 65536;
+const memory = new WebAssembly.Memory({ initial: 4 });
+let bytes = new Uint8Array(memory.buffer);
+let decode: ((from: number, fromEnd: number, start: number, end: number) => number) | undefined;
+
 /**
  * Decodes `input` until it ends or `output` is full; undefined when the block breaks its format.
  * Matches reach no further back than the start of `output`.
  */
 export function decodeLz4Block(input: Uint8Array, output: Uint8Array): Lz4Result | undefined {
-  const inputEnd = input.length;
-  const outputEnd = output.length;
-  let from = 0;
-  let to = 0;
-  while (from < inputEnd) {
-    const token = input[from++]!;
-    let literals = token >>> 4;
-    if (literals === 15) {
-      let more = 255;
-      while (more === 255) {
-        if (from >= inputEnd) return undefined;
-        literals += more = input[from++]!;
-      }
-    }
-    if (literals > inputEnd - from) return undefined;
-    const room = literals < outputEnd - to ? literals : outputEnd - to;
-    if (room > BYTEWISE) output.set(input.subarray(from, from + room), to);
-    else for (let i = 0; i < room; i++) output[to + i] = input[from + i]!;
-    from += literals;
-    to += room;
-    if (from === inputEnd) return { written: to, complete: room === literals };
-    if (to === outputEnd) return { written: to, complete: false };
-
-    if (inputEnd - from < 2) return undefined;
-    const distance = input[from]! | (input[from + 1]! << 8);
-    from += 2;
-    if (distance === 0 || distance > to) return undefined;
-    let length = (token & 15) + MIN_MATCH;
-    if (length === 15 + MIN_MATCH) {
-      let more = 255;
-      while (more === 255) {
-        if (from >= inputEnd) return undefined;
-        length += more = input[from++]!;
-      }
-    }
-    if (length > outputEnd - to) length = outputEnd - to;
-    const match = to - distance;
-    if (length > BYTEWISE && distance >= length) output.copyWithin(to, match, match + length);
-    else for (let i = 0; i < length; i++) output[to + i] = output[match + i]!;
-    to += length;
+  decode ??= instantiate();
+  const start = alignUp(input.length + SLACK_BYTES, 16);
+  const needed = start + output.length + SLACK_BYTES;
+  if (needed > bytes.length) {
+    memory.grow(Math.ceil((needed - bytes.length) / PAGE_BYTES));
+    bytes = new Uint8Array(memory.buffer);
   }
-  // A block ends with literals, never behind a match.
-  return undefined;
+  bytes.set(input);
+  const result = decode(0, input.length, start, start + output.length);
+  if (result < 0) return undefined;
+  const written = result >>> 1;
+  output.set(bytes.subarray(start, start + written));
+  return { written, complete: (result & 1) !== 0 };
+}
+
+function instantiate(): NonNullable<typeof decode> {
+  const module = new WebAssembly.Module(lz4Module());
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  return exports.decode as NonNullable<typeof decode>;
 }

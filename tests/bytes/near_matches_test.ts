@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { nearMatches } from "../../lib/kernel/near_matches.ts";
+import { nearMatches } from "../../lib/bytes/near_matches.ts";
 
 const NAMES = ["usb_f_fs", "usb_f_acm", "erofs", "ext4", "dwc3_qcom", "dwc3"];
 

@@ -5,12 +5,28 @@
  * keeps the inode: replacing the file by rename is harmless, writing into it is noticed by size and
  * modification time, and then every further read fails: a half-old image is never served.
  */
-import { close, constants, fstatSync, open, read, realpathSync, statSync } from "node:fs";
+import {
+  close,
+  constants,
+  fstatSync,
+  open,
+  read,
+  readSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
 import { type BigIntStats } from "node:fs";
 import { cancelled, FastboopError } from "../errors/errors.ts";
 import { printable } from "../bytes/printable.ts";
 import { checkBounds } from "./bounds.ts";
 import type { Reader, ReadOptions } from "./reader.ts";
+
+/** Reads up to this are made at once: going through a thread takes longer than they do. */
+const SYNC_BYTES = 128 << 10;
+/** A read that took longer waited for a disk. */
+const SLOW_MS = 2;
+/** Then as many go through threads, side by side, before another is tried. */
+const THREADED_READS = 64;
 
 /**
  * Opens a file or block device for reading.
@@ -44,6 +60,8 @@ class FileReader implements Reader {
   #open = true;
   #changed: FastboopError | undefined;
   #pending = new Set<Promise<void>>();
+  /** Reads still to go through threads. */
+  #threaded = 0;
 
   constructor(
     readonly fd: number,
@@ -76,10 +94,9 @@ class FileReader implements Reader {
   async #fill(action: string, offsetBytes: number, into: Uint8Array): Promise<void> {
     let done = 0;
     while (done < into.length) {
-      const count = await readPositional(this.fd, into, done, offsetBytes + done)
-        .catch((cause) => {
-          throw new FastboopError({ kind: "source", action, state: errorText(cause), cause });
-        });
+      const count = await this.#read(into, done, offsetBytes + done).catch((cause) => {
+        throw new FastboopError({ kind: "source", action, state: errorText(cause), cause });
+      });
       if (count === 0) throw this.#refuse(action, "it was cut short while it was read");
       done += count;
     }
@@ -89,6 +106,18 @@ class FileReader implements Reader {
     if (now.size !== this.stats.size || now.mtimeNs !== this.stats.mtimeNs) {
       throw this.#refuse(action, "the file was changed while it was read");
     }
+  }
+
+  async #read(into: Uint8Array, start: number, offsetBytes: number): Promise<number> {
+    if (into.length > SYNC_BYTES) return await readPositional(this.fd, into, start, offsetBytes);
+    if (this.#threaded > 0) {
+      this.#threaded--;
+      return await readPositional(this.fd, into, start, offsetBytes);
+    }
+    const began = performance.now();
+    const count = readSync(this.fd, into, start, into.length - start, offsetBytes);
+    if (performance.now() - began > SLOW_MS) this.#threaded = THREADED_READS;
+    return count;
   }
 
   #refuse(action: string, state: string): FastboopError {

@@ -22,6 +22,8 @@ export interface PageCacheOptions {
   parallel?: number;
   /** Largest window read ahead of a sequential reader; 0 turns it off. Default 8 MiB. */
   readAheadBytes?: number;
+  /** Asked at each read; while it says false nothing is read ahead. */
+  mayReadAhead?: () => boolean;
 }
 
 /** What a cache did so far. */
@@ -67,6 +69,7 @@ export class PageCache implements Reader {
   readonly #slots: Semaphore;
   readonly #aheadSlots: number;
   readonly #readAhead: ReadAhead | undefined;
+  readonly #mayReadAhead: () => boolean;
   /** In order of use, oldest first. */
   readonly #pages = new Map<number, Uint8Array>();
   readonly #fetches = new Map<number, Fetch>();
@@ -87,6 +90,7 @@ export class PageCache implements Reader {
     const parallel = options.parallel ?? 8;
     this.#slots = new Semaphore(parallel);
     this.#aheadSlots = Math.max(1, parallel >> 1);
+    this.#mayReadAhead = options.mayReadAhead ?? (() => true);
     // A window larger than a quarter of the cache would push out its own pages before their turn.
     const window = Math.min(options.readAheadBytes ?? 8 << 20, this.#capacityBytes / 4);
     if (window >= this.#pageSizeBytes) this.#readAhead = new ReadAhead(fetchBytes / 2, window);
@@ -225,6 +229,7 @@ export class PageCache implements Reader {
   }
 
   #planAhead(offsetBytes: number, lengthBytes: number): void {
+    if (!this.#mayReadAhead()) return;
     const range = this.#readAhead?.note(offsetBytes, lengthBytes);
     if (!range) return;
     const to = Math.min(range.to, this.sizeBytes);

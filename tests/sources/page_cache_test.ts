@@ -226,3 +226,19 @@ Deno.test("disposing rejects reads that wait, and later ones", async () => {
   assert.equal(upstream.disposed, true);
   await cache[Symbol.asyncDispose]();
 });
+
+Deno.test("nothing is read ahead while mayReadAhead() says false", async () => {
+  let isAllowed = false;
+  const { upstream, cache } = make(undefined, {
+    readAheadBytes: 8 * PAGE,
+    mayReadAhead: () => isAllowed,
+  });
+  for (let page = 0; page < 4; page++) await read(cache, page * PAGE, PAGE);
+  await settle();
+  assert.equal(upstream.reads.length, 4);
+  isAllowed = true;
+  for (let page = 4; page < 8; page++) await read(cache, page * PAGE, PAGE);
+  await settle();
+  assert.ok(upstream.reads.some(({ offsetBytes }) => offsetBytes >= 8 * PAGE), "now it is");
+  await cache[Symbol.asyncDispose]();
+});

@@ -17,10 +17,10 @@ for (let n = 0; n < 256; n++) {
   TABLE_HIGH[n] = high;
 }
 
-/** The checksum of `bytes`. */
-export function crc64(bytes: Uint8Array): bigint {
-  let low = -1;
-  let high = -1;
+/** The checksum of `bytes`; of `before` and then `bytes` when the checksum of `before` is given. */
+export function crc64(bytes: Uint8Array, before = 0n): bigint {
+  let low = ~Number(before & 0xffff_ffffn);
+  let high = ~Number(before >> 32n);
   for (let at = 0; at < bytes.length; at++) {
     const n = (low ^ bytes[at]!) & 0xff;
     low = ((low >>> 8) | (high << 24)) ^ TABLE_LOW[n]!;

@@ -20,13 +20,17 @@ const DISTANCE_SPECIAL = 688;
 const DISTANCE_ALIGN = 816;
 const MATCH_LENGTH = 832;
 const REP_LENGTH = 1346;
+/** Bytes of a chunk that the range coder begins with; the first one is the caller's to judge. */
+export const CHUNK_START_BYTES = 5;
 /** Bytes that must be readable behind a chunk: a symbol takes 48 at most, and is checked afterwards. */
 export const CHUNK_SLACK_BYTES = 64;
 
 /**
  * Decodes `input[inStart..inEnd]` into `out[outStart..outEnd]`; false when it is not exactly that.
  *
- * @param dictionaryStart matches may reach back to here in `out`, and no further than `dictionaryBytes`.
+ * @param dictionaryStart position 0 of the data, negative when its start has left `out`: matches may reach
+ * back to here, and no further than `dictionaryBytes`, all of which must still lie in `out`.
+ * @param isPart the stream may hold more than is asked for: a last match is cut, the end not looked at.
  */
 export function decodeLzmaChunk(
   lzma: LzmaState,
@@ -38,6 +42,7 @@ export function decodeLzmaChunk(
   outEnd: number,
   dictionaryStart: number,
   dictionaryBytes: number,
+  isPart = false,
 ): boolean {
   const probs = lzma.probabilities;
   const lc = lzma.literalContextBits;
@@ -53,7 +58,6 @@ export function decodeLzmaChunk(
   let p = 0;
   let i = 0;
   let bound = 0;
-  if (input[inStart] !== 0) return false;
   while (pos < outEnd) {
     if (at > inEnd) return false;
     const posState = (pos - dictionaryStart) & pbMask;
@@ -371,12 +375,15 @@ export function decodeLzmaChunk(
     }
     // Negative means a distance beyond 2^31, or the end marker, which LZMA2 has not.
     if (rep0 < 0 || rep0 >= pos - dictionaryStart || rep0 >= dictionaryBytes) return false;
-    if (length > outEnd - pos) return false;
+    if (length > outEnd - pos) {
+      if (!isPart) return false;
+      length = outEnd - pos;
+    }
     let from = pos - rep0 - 1;
     const end = pos + length;
     while (pos < end) out[pos++] = out[from++]!;
   }
   lzma.state = state;
   lzma.distances = [rep0, rep1, rep2, rep3];
-  return at === inEnd && code === 0;
+  return isPart ? at <= inEnd : at === inEnd && code === 0;
 }

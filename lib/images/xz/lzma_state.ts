@@ -34,3 +34,14 @@ export function resetLzmaState(lzma: LzmaState): void {
   lzma.state = 0;
   lzma.distances = [0, 0, 0, 0];
 }
+
+/** Takes lc, lp and pb from their byte; false when they are none, or more than LZMA2 and liblzma allow. */
+export function setLzmaProperties(lzma: LzmaState, byte: number): boolean {
+  const lc = byte % 9;
+  const lp = Math.floor(byte / 9) % 5;
+  if (byte >= 9 * 5 * 5 || lc + lp > 4) return false;
+  lzma.literalContextBits = lc;
+  lzma.literalPositionMask = (1 << lp) - 1;
+  lzma.positionMask = (1 << Math.floor(byte / 45)) - 1;
+  return true;
+}

@@ -43,15 +43,20 @@ type InodeEntry = Pick<
 /** Names of a directory without `.` and `..`, with the inode each stands for. */
 export type DirectoryNames = ReadonlyMap<string, number>;
 
+/** What is held is answered at once: a promise each would be half the time of a small file. */
+type Answer<T> = T | Promise<T>;
+
 /** A file system as its inodes. */
 export interface ImageVolume<Inode extends ImageInode> extends AsyncDisposable {
   /** The image's own identity. */
   readonly identity: string;
   readonly rootRef: number;
-  inode(ref: number): Promise<Inode>;
+  inode(ref: number): Answer<Inode>;
   names(directory: Inode): Promise<DirectoryNames>;
+  /** The inode of a name in what `names` gave, for formats that compare otherwise than byte by byte. */
+  find?(names: DirectoryNames, name: string): number | undefined;
   linkTarget(link: Inode): Promise<string>;
-  xattrs(inode: Inode): Promise<ReadonlyMap<string, Uint8Array>>;
+  xattrs(inode: Inode): Answer<ReadonlyMap<string, Uint8Array>>;
   /** Bytes of a regular file. */
   open(file: Inode): Promise<Reader>;
 }
@@ -83,9 +88,7 @@ export class ImageTree<Inode extends ImageInode> implements FileTree {
     let listedBytes = 0;
     for (let i = 0; i < sorted.length; i += LISTED_AT_ONCE) {
       const part = sorted.slice(i, i + LISTED_AT_ONCE);
-      const some = await Promise.all(part.map(async (name) => {
-        return await this.#entry(name, await this.#volume.inode(names.get(name)!));
-      }));
+      const some = await all(part, (name) => this.#listed(name, names.get(name)!));
       for (const entry of some) listedBytes += variableBytes(entry);
       if (listedBytes > LISTED_BYTES) {
         const state = `its links and attributes take more than ${LISTED_BYTES} bytes`;
@@ -120,7 +123,7 @@ export class ImageTree<Inode extends ImageInode> implements FileTree {
     let inode = await this.#volume.inode(this.#volume.rootRef);
     for (const name of path === "" ? [] : path.split("/")) {
       if (inode.kind !== "directory") return undefined;
-      const ref = (await this.#names(inode)).get(name);
+      const ref = this.#lookUp(await this.#names(inode), name);
       if (ref === undefined) return undefined;
       inode = await this.#volume.inode(ref);
     }
@@ -141,7 +144,7 @@ export class ImageTree<Inode extends ImageInode> implements FileTree {
         if (trail.length > 1) trail.pop();
         continue;
       }
-      const ref = (await this.#names(here)).get(name);
+      const ref = this.#lookUp(await this.#names(here), name);
       if (ref === undefined) return undefined;
       const inode = await this.#volume.inode(ref);
       if (inode.kind !== "symlink") {
@@ -157,6 +160,10 @@ export class ImageTree<Inode extends ImageInode> implements FileTree {
       todo.push(...target.split("/").reverse());
     }
     return trail.at(-1);
+  }
+
+  #lookUp(names: DirectoryNames, name: string): number | undefined {
+    return this.#volume.find ? this.#volume.find(names, name) : names.get(name);
   }
 
   async #names(directory: Inode): Promise<DirectoryNames> {
@@ -178,9 +185,16 @@ export class ImageTree<Inode extends ImageInode> implements FileTree {
     return names;
   }
 
-  async #entry(name: string, inode: Inode): Promise<Entry> {
+  #listed(name: string, ref: number): Answer<Entry> {
+    const inode = this.#volume.inode(ref);
+    return inode instanceof Promise
+      ? inode.then((read) => this.#entry(name, read))
+      : this.#entry(name, inode);
+  }
+
+  #entry(name: string, inode: Inode): Answer<Entry> {
     const { kind, mode, uid, gid, mtimeSeconds, mtimeNanoseconds } = inode;
-    const entry: { -readonly [Key in keyof Entry]: Entry[Key] } = {
+    const entry: Filled<Entry> = {
       name,
       kind,
       mode,
@@ -191,14 +205,43 @@ export class ImageTree<Inode extends ImageInode> implements FileTree {
       mtimeNanoseconds,
       stamp: new InodeStamp(this.#volume, inode.ref),
     };
-    if (kind === "symlink") entry.linkTarget = await this.#volume.linkTarget(inode);
     if (inode.deviceMajor !== undefined) entry.deviceMajor = inode.deviceMajor;
     if (inode.deviceMinor !== undefined) entry.deviceMinor = inode.deviceMinor;
     if (inode.linkCount > 1 && kind !== "directory") entry.hardLinkKey = String(inode.ref);
-    const xattrs = await this.#volume.xattrs(inode);
-    if (xattrs.size > 0) entry.xattrs = xattrs;
-    return entry;
+    if (kind === "symlink") return this.#link(entry, inode);
+    const xattrs = this.#volume.xattrs(inode);
+    return xattrs instanceof Promise
+      ? xattrs.then((read) => withXattrs(entry, read))
+      : withXattrs(entry, xattrs);
   }
+
+  async #link(entry: Filled<Entry>, inode: Inode): Promise<Entry> {
+    entry.linkTarget = await this.#volume.linkTarget(inode);
+    return withXattrs(entry, await this.#volume.xattrs(inode));
+  }
+}
+
+/** An object while it is being made. */
+type Filled<T> = { -readonly [Key in keyof T]: T[Key] };
+
+function withXattrs(entry: Filled<Entry>, xattrs: ReadonlyMap<string, Uint8Array>): Entry {
+  if (xattrs.size > 0) entry.xattrs = xattrs;
+  return entry;
+}
+
+/** The answers in order; where all are there, nobody waits. */
+function all<T, U>(items: readonly T[], ask: (item: T) => Answer<U>): Answer<U[]> {
+  const answers = items.map((item) => {
+    try {
+      return ask(item);
+    } catch (error) {
+      // The others are still to be waited for.
+      return Promise.reject(error);
+    }
+  });
+  return answers.some((answer) => answer instanceof Promise)
+    ? Promise.all(answers)
+    : answers as U[];
 }
 
 /** Which inode an entry was made of. */

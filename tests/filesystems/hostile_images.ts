@@ -155,7 +155,7 @@ export function usedRanges(image: Uint8Array, from = 0): [number, number][] {
     const step = image.subarray(at, at + 16);
     if (step.every((byte) => byte === 0) || step.every(isText)) continue;
     const last = ranges.at(-1);
-    if (last?.[1] === at) last[1] = at + 16;
+    if (last?.[1] === at) last[1] = Math.min(at + 16, image.length);
     else ranges.push([at, Math.min(at + 16, image.length)]);
   }
   return ranges;

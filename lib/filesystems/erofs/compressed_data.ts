@@ -8,6 +8,7 @@ import { cancelled } from "../../errors/errors.ts";
 import { checkBounds } from "../../sources/bounds.ts";
 import type { Reader, ReadOptions } from "../../sources/reader.ts";
 import { damaged } from "../damaged.ts";
+import { lend } from "../image_pages.ts";
 import { decodeCluster } from "./decode_cluster.ts";
 import type { DecodedClusters } from "./decoded_clusters.ts";
 import { type Extent, type ExtentMap, FORMAT } from "./extent_map.ts";
@@ -102,8 +103,8 @@ export class CompressedData implements Reader {
       stored += this.#checked(extent).storedBytes;
       extents.push(extent);
     }
-    const bytes = new Uint8Array(stored);
-    await this.#spaces.image.readAt(physical, bytes, options);
+    const lent = lend(this.#spaces.image, physical, stored, options);
+    const bytes = lent instanceof Promise ? await lent : lent;
     for (const extent of extents) {
       const from = extent.physical - physical;
       const input = bytes.subarray(from, from + extent.storedBytes);

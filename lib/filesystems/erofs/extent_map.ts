@@ -2,7 +2,7 @@
  * Which physical cluster holds which bytes of a compressed file.
  *
  * Extents are sorted, the first starts at 0, each ends where the next starts, the last with the file.
- * Arrays of numbers, since an object per extent would take several times the memory.
+ * One array of numbers, since an object per extent would take several times the memory.
  */
 
 /** How an extent's stored bytes become data; from COMPRESSED on it is the algorithm plus COMPRESSED. */
@@ -24,69 +24,63 @@ export interface Extent {
 
 const PARTIAL = 1;
 const INLINE = 2;
+/** How many flags there are, and formats: both and the stored bytes share one number. */
+const FLAGS = 4;
+const FORMATS = 32;
+/** Numbers of an extent: start, physical, and stored bytes with format and flags. */
+const STRIDE = 3;
 
 /** Growing table of extents. */
 export class ExtentMap {
   readonly sizeBytes: number;
-  #count = 0;
-  #starts = new Float64Array(8);
-  #physicals = new Float64Array(8);
-  #stored = new Uint32Array(8);
-  #formats = new Uint8Array(8);
-  #flags = new Uint8Array(8);
+  readonly #numbers: number[] = [];
 
   constructor(sizeBytes: number) {
     this.sizeBytes = sizeBytes;
   }
 
   get count(): number {
-    return this.#count;
+    return this.#numbers.length / STRIDE;
   }
 
   /** Appends an extent; it ends where the next one will start. */
   add(start: number, format: number, physical: number, storedBytes: number, partial = false): void {
-    if (this.#count === this.#starts.length) this.#grow();
-    const index = this.#count++;
-    this.#starts[index] = start;
-    this.#physicals[index] = physical;
-    this.#stored[index] = storedBytes;
-    this.#formats[index] = format;
-    this.#flags[index] = partial ? PARTIAL : 0;
+    this.#numbers.push(start, physical, packed(storedBytes, format, partial ? PARTIAL : 0));
   }
 
   /** Makes the last extent a part of the packed file. */
   setLastFragment(offset: number): void {
-    this.#formats[this.#count - 1] = FORMAT.FRAGMENT;
-    this.#physicals[this.#count - 1] = offset;
+    const { storedBytes, flags } = this.#lastWord();
+    this.#setLast(offset, packed(storedBytes, FORMAT.FRAGMENT, flags));
   }
 
   /** Moves the last extent's stored bytes into the inode's own space. */
   setLastInline(offset: number, storedBytes: number): void {
-    const index = this.#count - 1;
-    this.#physicals[index] = offset;
-    this.#stored[index] = storedBytes;
-    this.#flags[index]! |= INLINE;
-    if (this.#formats[index] === FORMAT.INTERLACED) this.#formats[index] = FORMAT.SHIFTED;
+    const { format, flags } = this.#lastWord();
+    const moved = format === FORMAT.INTERLACED ? FORMAT.SHIFTED : format;
+    this.#setLast(offset, packed(storedBytes, moved, flags | INLINE));
   }
 
   /** Sets what the index tells one record later: how much an extent stores. */
   setLastStored(storedBytes: number): void {
-    this.#stored[this.#count - 1] = storedBytes;
+    const { format, flags } = this.#lastWord();
+    this.#numbers[this.#numbers.length - 1] = packed(storedBytes, format, flags);
   }
 
   /** Start of the last extent; -1 when there is none. */
   get lastStart(): number {
-    return this.#count === 0 ? -1 : this.#starts[this.#count - 1]!;
+    return this.#numbers.at(-STRIDE) ?? -1;
   }
 
   at(index: number): Extent {
-    const flags = this.#flags[index]!;
+    const at = index * STRIDE;
+    const { storedBytes, format, flags } = unpacked(this.#numbers[at + 2]!);
     return {
-      start: this.#starts[index]!,
-      end: index + 1 < this.#count ? this.#starts[index + 1]! : this.sizeBytes,
-      format: this.#formats[index]!,
-      physical: this.#physicals[index]!,
-      storedBytes: this.#stored[index]!,
+      start: this.#numbers[at]!,
+      end: at + STRIDE < this.#numbers.length ? this.#numbers[at + STRIDE]! : this.sizeBytes,
+      format,
+      physical: this.#numbers[at + 1]!,
+      storedBytes,
       partial: (flags & PARTIAL) !== 0,
       inline: (flags & INLINE) !== 0,
     };
@@ -95,25 +89,31 @@ export class ExtentMap {
   /** Index of the extent with byte `offset`. */
   find(offset: number): number {
     let low = 0;
-    let high = this.#count - 1;
+    let high = this.count - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      if (this.#starts[middle]! <= offset) low = middle;
+      if (this.#numbers[middle * STRIDE]! <= offset) low = middle;
       else high = middle - 1;
     }
     return low;
   }
 
-  #grow(): void {
-    const size = this.#count * 2;
-    const grown = <T extends Float64Array | Uint32Array | Uint8Array>(from: T, to: T): T => {
-      to.set(from);
-      return to;
-    };
-    this.#starts = grown(this.#starts, new Float64Array(size));
-    this.#physicals = grown(this.#physicals, new Float64Array(size));
-    this.#stored = grown(this.#stored, new Uint32Array(size));
-    this.#formats = grown(this.#formats, new Uint8Array(size));
-    this.#flags = grown(this.#flags, new Uint8Array(size));
+  #lastWord() {
+    return unpacked(this.#numbers.at(-1)!);
   }
+
+  #setLast(physical: number, word: number): void {
+    this.#numbers[this.#numbers.length - 2] = physical;
+    this.#numbers[this.#numbers.length - 1] = word;
+  }
+}
+
+function packed(storedBytes: number, format: number, flags: number): number {
+  return storedBytes * (FORMATS * FLAGS) + format * FLAGS + flags;
+}
+
+function unpacked(word: number) {
+  const storedBytes = Math.floor(word / (FORMATS * FLAGS));
+  const low = word - storedBytes * (FORMATS * FLAGS);
+  return { storedBytes, format: low >> 2, flags: low & 3 };
 }

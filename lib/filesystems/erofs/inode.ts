@@ -53,17 +53,17 @@ export function parseInode(
   { ref, offset }: InodePlace,
   bytes: Uint8Array,
 ): ErofsInode {
-  const action = `Read EROFS inode ${Math.floor(ref / 2)}`;
+  const action = () => `Read EROFS inode ${Math.floor(ref / 2)}`;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const extended = bytes.length === EXTENDED_INODE_BYTES;
   const format = view.getUint16(0, true);
   const mode = view.getUint16(4, true);
   const kind = inodeKind(mode);
-  if (kind === undefined) throw damaged(action, `mode 0${mode.toString(8)} is of no known type`);
+  if (kind === undefined) throw damaged(action(), `mode 0${mode.toString(8)} is of no known type`);
   const layout = (format >>> 1) & 7;
   if (layout > LAYOUT.CHUNKED || format >>> 5 !== 0) {
     const state = `its format 0x${format.toString(16)} is not known here`;
-    throw new FastboopError({ kind: "unsupported", action, state });
+    throw new FastboopError({ kind: "unsupported", action: action(), state });
   }
   const sizeBytes = extended ? readU64(view, 8) : view.getUint32(8, true);
   checkSize(action, kind, sizeBytes);
@@ -72,7 +72,8 @@ export function parseInode(
   // Bit 4: one link (compact, not a directory); the field then holds the high half of a block number.
   const singleLink = !extended && (format & 0x10) !== 0 && kind !== "directory";
   const highHalf = extended || singleLink ? view.getUint16(6, true) : 0;
-  return {
+  const relative = superblock.epochSeconds + view.getUint32(12, true);
+  const inode: ErofsInode = {
     ref,
     offset,
     boxed: ref % 2 === 1,
@@ -81,35 +82,25 @@ export function parseInode(
     uid: extended ? view.getUint32(24, true) : view.getUint16(24, true),
     gid: extended ? view.getUint32(28, true) : view.getUint16(26, true),
     sizeBytes,
-    ...mtime(superblock, view, extended),
+    // Compact inodes store their time relative to the image's.
+    mtimeSeconds: extended ? Number(view.getBigInt64(32, true)) : relative,
+    mtimeNanoseconds: extended ? view.getUint32(40, true) : superblock.fixedNanoseconds,
     linkCount: singleLink ? 1 : extended ? view.getUint32(44, true) : view.getUint16(6, true),
     layout,
     headBytes: bytes.length,
     xattrBytes: xattrCount === 0 ? 0 : 12 + 4 * (xattrCount - 1),
     startBlock: view.getUint32(16, true) + highHalf * 2 ** 32,
     chunkFormat: view.getUint16(16, true),
-    ...(device ? decodeDevice(view.getUint32(16, true)) : {}),
   };
+  return device ? { ...inode, ...decodeDevice(view.getUint32(16, true)) } : inode;
 }
 
-function checkSize(action: string, kind: string, sizeBytes: number): void {
+function checkSize(action: () => string, kind: string, sizeBytes: number): void {
   if (!Number.isSafeInteger(sizeBytes)) {
     const state = `its size is about ${sizeBytes} bytes, beyond 2^53`;
-    throw new FastboopError({ kind: "limit", action, state });
+    throw new FastboopError({ kind: "limit", action: action(), state });
   }
   if (kind === "symlink" && (sizeBytes === 0 || sizeBytes > PATH_LIMIT_BYTES)) {
-    throw damaged(action, `the link's target has ${sizeBytes} bytes`);
+    throw damaged(action(), `the link's target has ${sizeBytes} bytes`);
   }
-}
-
-/** Compact inodes store their time relative to the image's. */
-function mtime(superblock: Superblock, view: DataView, extended: boolean) {
-  if (!extended) {
-    return {
-      mtimeSeconds: superblock.epochSeconds + view.getUint32(12, true),
-      mtimeNanoseconds: superblock.fixedNanoseconds,
-    };
-  }
-  const seconds = Number(view.getBigInt64(32, true));
-  return { mtimeSeconds: seconds, mtimeNanoseconds: view.getUint32(40, true) };
 }

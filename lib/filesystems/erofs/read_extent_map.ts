@@ -2,6 +2,7 @@ import { alignUp } from "../../bytes/align.ts";
 import { FastboopError } from "../../errors/errors.ts";
 import type { Reader } from "../../sources/reader.ts";
 import { damaged } from "../damaged.ts";
+import { lend } from "../image_pages.ts";
 import { CLUSTER_HEADER_BYTES, parseClusterHeader } from "./cluster_header.ts";
 import { ExtentMap, FORMAT } from "./extent_map.ts";
 import { extentRecordBytes, extentRecords, parseExtentRecords } from "./extent_records.ts";
@@ -32,9 +33,8 @@ export async function readExtentMap(
 ): Promise<ExtentMap> {
   const action = `Read the index of EROFS inode ${Math.floor(inode.ref / 2)}`;
   const headerOffset = alignUp(inode.offset + inode.headBytes + inode.xattrBytes, 8);
-  const header = parseClusterHeader(
-    await readIndex(action, meta, headerOffset, CLUSTER_HEADER_BYTES),
-  );
+  const head = readIndex(action, meta, headerOffset, CLUSTER_HEADER_BYTES);
+  const header = parseClusterHeader(head instanceof Promise ? await head : head);
   const { sizeBytes } = inode;
   if (header.wholeFragmentOffset !== undefined) {
     const map = new ExtentMap(sizeBytes);
@@ -67,7 +67,8 @@ export async function readExtentMap(
     : compact
     ? packRuns(shape).totalBytes
     : fullIndexBytes(shape);
-  const index = await readIndex(action, meta, shape.offset, totalBytes);
+  const lent = readIndex(action, meta, shape.offset, totalBytes);
+  const index = lent instanceof Promise ? await lent : lent;
   const parse = records ? parseExtentRecords : compact ? parseCompactIndex : parseFullIndex;
   const map = parse(action, shape, index);
   if (map.count === 0) throw damaged(action, "it has no cluster at all");
@@ -77,12 +78,13 @@ export async function readExtentMap(
   return map;
 }
 
-async function readIndex(
+/** The bytes, lent when they are there. */
+function readIndex(
   action: string,
   meta: Reader,
   offset: number,
   lengthBytes: number,
-): Promise<Uint8Array> {
+): Uint8Array | Promise<Uint8Array> {
   if (lengthBytes > meta.sizeBytes - offset) {
     throw damaged(action, `${lengthBytes} bytes at ${offset} lie behind the end`);
   }
@@ -90,7 +92,5 @@ async function readIndex(
     const state = `it has ${lengthBytes} bytes, more than ${MAX_INDEX_BYTES}`;
     throw new FastboopError({ kind: "limit", action, state });
   }
-  const bytes = new Uint8Array(lengthBytes);
-  await meta.readAt(offset, bytes);
-  return bytes;
+  return lend(meta, offset, lengthBytes);
 }

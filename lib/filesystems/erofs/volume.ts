@@ -7,10 +7,10 @@
  */
 import { alignUp } from "../../bytes/align.ts";
 import { FastboopError } from "../../errors/errors.ts";
-import { PageCache } from "../../sources/page_cache.ts";
 import type { Reader } from "../../sources/reader.ts";
 import { damaged } from "../damaged.ts";
 import { decodeText } from "../decode_name.ts";
+import { ImagePages } from "../image_pages.ts";
 import type { ImageVolume } from "../image_tree.ts";
 import { ChunkedData } from "./chunked_data.ts";
 import { type ClusterSpaces, CompressedData } from "./compressed_data.ts";
@@ -30,8 +30,6 @@ import { readExtentMap } from "./read_extent_map.ts";
 import type { Superblock } from "./superblock.ts";
 import { readLongPrefixes, type ReadSpace, readXattrs, type SharedXattrs } from "./xattrs.ts";
 
-const META_PAGE_BYTES = 32 << 10;
-const META_CACHE_BYTES = 8 << 20;
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** The inodes of an EROFS image. It owns its reader. */
@@ -39,32 +37,33 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
   readonly identity: string;
   readonly rootRef: number;
   readonly #superblock: Superblock;
-  readonly #image: Reader;
-  /** The image by pages, for the many small reads of metadata. */
-  readonly #meta: PageCache;
+  readonly #image: ImagePages;
   readonly #clusters: DecodedClusters;
   #metabox: Promise<Reader> | undefined;
   #packed: Promise<Reader> | undefined;
   #shared: Promise<SharedXattrs> | undefined;
+  readonly #packedOfAll = () => this.#packedFile();
 
   constructor(reader: Reader, superblock: Superblock, clusterCacheBytes: number) {
     this.identity = reader.identity;
     this.rootRef = superblock.rootRef;
     this.#superblock = superblock;
-    this.#image = reader;
+    this.#image = new ImagePages(reader);
     this.#clusters = new DecodedClusters(clusterCacheBytes);
-    this.#meta = new PageCache(reader, {
-      pageSizeBytes: META_PAGE_BYTES,
-      capacityBytes: META_CACHE_BYTES,
-      readAheadBytes: 0,
-    });
   }
 
-  async inode(ref: number): Promise<ErofsInode> {
+  inode(ref: number): ErofsInode | Promise<ErofsInode> {
     const boxed = ref % 2 === 1;
-    const space = await this.#space(boxed);
     const offset = Math.floor(ref / 2) * INODE_SLOT_BYTES +
       (boxed ? 0 : this.#superblock.metaOffset);
+    const head = boxed ? undefined : this.#image.peek(offset, COMPACT_INODE_BYTES);
+    const bytes = head && this.#image.peek(offset, inodeHeadBytes(head));
+    if (bytes === undefined) return this.#readInode(ref, offset);
+    return parseInode(this.#superblock, { ref, offset }, bytes);
+  }
+
+  async #readInode(ref: number, offset: number): Promise<ErofsInode> {
+    const space = await this.#space(ref % 2 === 1);
     const action = `Read EROFS inode ${Math.floor(ref / 2)}`;
     const read = readerOf(action, space);
     const head = new Uint8Array(COMPACT_INODE_BYTES);
@@ -92,8 +91,13 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
     return decodeText(action, "its target", bytes);
   }
 
-  async xattrs(inode: ErofsInode): Promise<ReadonlyMap<string, Uint8Array>> {
-    if (inode.xattrBytes === 0) return NO_XATTRS;
+  xattrs(
+    inode: ErofsInode,
+  ): ReadonlyMap<string, Uint8Array> | Promise<ReadonlyMap<string, Uint8Array>> {
+    return inode.xattrBytes === 0 ? NO_XATTRS : this.#readXattrs(inode);
+  }
+
+  async #readXattrs(inode: ErofsInode): Promise<ReadonlyMap<string, Uint8Array>> {
     const action = `Read the attributes of EROFS inode ${Math.floor(inode.ref / 2)}`;
     const body = new Uint8Array(inode.xattrBytes);
     await readerOf(action, await this.#space(inode.boxed))(inode.offset + inode.headBytes, body);
@@ -106,13 +110,13 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
   }
 
   async open(inode: ErofsInode): Promise<Reader> {
-    const packed = () => this.#packedFile();
-    return await this.#data(inode, await this.#space(inode.boxed), packed);
+    const meta = inode.boxed ? await this.#space(true) : this.#image;
+    return await this.#data(inode, meta, this.#packedOfAll);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#clusters.clear();
-    await this.#meta[Symbol.asyncDispose]();
+    await this.#image[Symbol.asyncDispose]();
   }
 
   async #data(
@@ -177,7 +181,7 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
   }
 
   async #space(boxed: boolean): Promise<Reader> {
-    if (!boxed) return this.#meta;
+    if (!boxed) return this.#image;
     this.#metabox ??= this.#openMetabox().catch((error) => {
       // A source that failed once may answer the next time.
       this.#metabox = undefined;
@@ -191,7 +195,7 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
     const action = `Open the metabox of ${this.identity}`;
     if (metaboxRef === undefined) throw damaged(action, "a node needs it, but there is none");
     const none = () => Promise.reject(damaged(action, "it keeps a part in the packed file"));
-    return await this.#data(await this.inode(metaboxRef), this.#meta, none);
+    return await this.#data(await this.inode(metaboxRef), this.#image, none);
   }
 
   async #packedFile(): Promise<Reader> {
@@ -222,7 +226,7 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
     if (prefixCount === 0) return { offset, read, longPrefixes: [] };
     const plain = (compat & COMPAT.PLAIN_XATTR_PREFIXES) !== 0;
     const space = plain || (metaboxRef === undefined && packedRef === undefined)
-      ? this.#meta
+      ? this.#image
       : metaboxRef !== undefined
       ? await this.#space(true)
       : await this.#packedFile();

@@ -1,0 +1,43 @@
+import { damaged } from "../damaged.ts";
+import { DIRECTORY_NAMES } from "../limits.ts";
+import type { Entry, FileTree } from "../../sources/file_tree.ts";
+import type { Reader } from "../../sources/reader.ts";
+import { LISTED_ENTRIES, type MainCalls, type WorkerCalls } from "./calls.ts";
+import type { Peer } from "./peer.ts";
+import { RemoteReader } from "./remote_reader.ts";
+
+/** A FileTree in the image worker. Entries carry no stamp: an image does not change under its reader. */
+export class RemoteTree implements FileTree {
+  readonly #peer: Peer<WorkerCalls, MainCalls>;
+  readonly #id: number;
+
+  constructor(peer: Peer<WorkerCalls, MainCalls>, id: number) {
+    this.#peer = peer;
+    this.#id = id;
+  }
+
+  async stat(path: string): Promise<Entry | undefined> {
+    return (await this.#peer.call("stat", { id: this.#id, path })).value;
+  }
+
+  async list(path: string): Promise<Entry[]> {
+    const entries: Entry[] = [];
+    let { value } = await this.#peer.call("list", { id: this.#id, path });
+    for (;;) {
+      const isTooLong = value.entries.length > LISTED_ENTRIES ||
+        entries.length + value.entries.length > DIRECTORY_NAMES;
+      if (isTooLong) throw damaged(`List "${path}"`, "the directory does not end");
+      entries.push(...value.entries);
+      if (value.more === undefined) return entries;
+      ({ value } = await this.#peer.call("listMore", { id: value.more }));
+    }
+  }
+
+  async open(path: string): Promise<Reader> {
+    const { value } = await this.#peer.call("openFile", { id: this.#id, path });
+    return new RemoteReader(this.#peer, value);
+  }
+
+  /** The tree belongs to its image, which closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {}
+}

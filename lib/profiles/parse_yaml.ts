@@ -1,5 +1,6 @@
 /** One YAML document as plain data, with the place of everything in it. */
-import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isScalar, isSeq, LineCounter, type Pair } from "yaml";
+import { parseDocument, type Scalar, visit } from "yaml";
 import { printable } from "../bytes/printable.ts";
 import { formatSize } from "../bytes/size.ts";
 import { FastboopError } from "../errors/errors.ts";
@@ -7,6 +8,10 @@ import { FastboopError } from "../errors/errors.ts";
 const MAX_BYTES = 1 << 20;
 /** Aliases may multiply content by no more than this: `yaml` counts what they stand for. */
 const MAX_ALIASES = 100;
+/** The parser goes down one call per level, and deep enough it takes seconds to say so. */
+const MAX_DEPTH = 256;
+const MAX_MARKS = 1 << 16;
+const MARKS = "\n\r[]{},:-?&*!%\"'|>";
 
 export interface ParsedYaml {
   readonly data: unknown;
@@ -29,11 +34,14 @@ export function parseYaml(text: string, what: string): ParsedYaml {
       state: `it has ${formatSize(sizeBytes)}, at most ${formatSize(MAX_BYTES)} are read`,
     });
   }
+  const state = excess(text);
+  if (state !== undefined) throw new FastboopError({ kind: "limit", action, state });
   const lines = new LineCounter();
   const document = parseDocument(text, {
     lineCounter: lines,
     prettyErrors: false,
     logLevel: "silent",
+    uniqueKeys: false,
   });
   const at = (offset: number | undefined) => {
     if (offset === undefined) return "";
@@ -48,6 +56,16 @@ export function parseYaml(text: string, what: string): ParsedYaml {
       state: `${printable(error.message).slice(0, 200)} (${at(error.pos[0])})`,
     });
   }
+  const duplicate = duplicateKey(document);
+  if (duplicate !== undefined) {
+    const name = printable(String(duplicate.key.value)).slice(0, 100);
+    const place = at(duplicate.key.range?.[0]);
+    throw new FastboopError({
+      kind: "corrupt",
+      action,
+      state: `keys must be unique: ${name} is there twice (${place})`,
+    });
+  }
   try {
     const data: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
     return { data, place: (path, atKey = false) => at(offsetOf(document, path, atKey)) };
@@ -56,6 +74,49 @@ export function parseYaml(text: string, what: string): ParsedYaml {
     const kind = /excessive alias/i.test(text) ? "limit" : "corrupt"; // the other: an unknown alias
     throw new FastboopError({ kind, action, state: printable(text).slice(0, 200) });
   }
+}
+
+/**
+ * Why a text would keep the parser busy for seconds: brackets that are still open or indicators in one line
+ * (indentation cannot go that deep in 1 MiB), or more marks than a profile has.
+ */
+function excess(text: string): string | undefined {
+  let open = 0;
+  let indicators = 0;
+  let marks = 0;
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i]!;
+    if (!MARKS.includes(character)) continue;
+    if (character === "\n") indicators = 0;
+    else if (character === "[" || character === "{") open++;
+    else if (character === "]" || character === "}") open = Math.max(0, open - 1);
+    else if ("-?:".includes(character) && " \t".includes(text[i + 1] ?? "")) indicators++;
+    if (open > MAX_DEPTH || indicators > 4 * MAX_DEPTH) {
+      return `it is nested more than ${MAX_DEPTH} deep`;
+    }
+    if (++marks > MAX_MARKS) return `it has more than ${MAX_MARKS} lines and marks`;
+  }
+  return undefined;
+}
+
+/** The first key that stands twice in one mapping. The parser's own check takes quadratic time. */
+function duplicateKey(document: Document): Pair<Scalar> | undefined {
+  let found: Pair<Scalar> | undefined;
+  visit(document, {
+    Map(_, { items }) {
+      const seen = new Set<unknown>();
+      for (const pair of items) {
+        if (!isScalar(pair.key)) continue;
+        const name = String(pair.key.value);
+        if (seen.has(name)) {
+          found = pair as Pair<Scalar>;
+          return visit.BREAK;
+        }
+        seen.add(name);
+      }
+    },
+  });
+  return found;
 }
 
 /** Where the node of a path begins; of its nearest known parent when it has none. */

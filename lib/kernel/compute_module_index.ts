@@ -8,10 +8,10 @@ import { type LinkedModule, linkModules, missing } from "./depmod/link_modules.t
 import { readBuiltinTexts } from "./depmod/run_depmod.ts";
 import { scanModules, type ScanOptions } from "./depmod/scan_modules.ts";
 import type { IndexedModule, ModuleAlias, ModuleIndex } from "./module_index.ts";
-import { parseSoftdep, type Softdep } from "./softdep.ts";
+import { parseSoftdep, parseWeakdep, type Softdep } from "./softdep.ts";
 
 /** The part of an index that the modules themselves tell. */
-export type ComputedIndex = Pick<ModuleIndex, "modules" | "softdeps" | "aliases"> & {
+export type ComputedIndex = Pick<ModuleIndex, "modules" | "softdeps" | "weakdeps" | "aliases"> & {
   readonly files: ReadonlyMap<string, Uint8Array>;
 };
 
@@ -33,6 +33,7 @@ export async function computeModuleIndex(
   refuseGaps(linked);
   const modules = new Map<string, IndexedModule>();
   const softdeps = new Map<string, Softdep>();
+  const weakdeps = new Map<string, string[]>();
   const aliases: ModuleAlias[] = [];
   for (const { name, path, row, facts } of linked) {
     modules.set(name, { name, path, dependencies: row.map((needed) => needed.name).reverse() });
@@ -40,10 +41,18 @@ export async function computeModuleIndex(
     const pre = parsed.flatMap((softdep) => softdep.pre);
     const post = parsed.flatMap((softdep) => softdep.post);
     if (pre.length + post.length > 0) softdeps.set(name, { pre, post });
+    const weak = facts.modinfo.weakdeps.flatMap(parseWeakdep);
+    if (weak.length > 0) weakdeps.set(name, weak);
     for (const pattern of facts.modinfo.aliases) aliases.push({ pattern, module: name });
   }
   const builtin = await readBuiltinTexts(tree, directory);
-  return { modules, softdeps, aliases, files: encodeFiles(linked, scanned.symbols, builtin) };
+  return {
+    modules,
+    softdeps,
+    weakdeps,
+    aliases,
+    files: encodeFiles(linked, scanned.symbols, builtin),
+  };
 }
 
 function refuseGaps(linked: readonly LinkedModule[]): void {

@@ -1,27 +1,49 @@
 /** The digest of a tree's modules, with a cache of file digests that outlives the program. */
 import { createHash } from "node:crypto";
 import { DigestCache, MAX_CACHE_BYTES } from "./digest_cache.ts";
-import { modulesDigest } from "./modules_digest.ts";
+import { modulesDigest, type ModulesDigestOptions } from "./modules_digest.ts";
+import { parseModulesOrder } from "./native_modules/modules_order.ts";
 import { TreeFiles } from "./tree_files.ts";
 
 export interface DigestModulesOptions {
   /** `FASTBOOP_CACHE_DIR`, `XDG_CACHE_HOME`, `HOME`; none of them: no cache. */
   env: Readonly<Record<string, string | undefined>>;
+  /** Directories of modules that were built outside of the tree. */
+  outsideDirs?: readonly string[];
   signal?: AbortSignal | undefined;
 }
 
 /**
- * modulesDigest() of the build in `outDir`. A cache that cannot be read or written costs time only.
+ * modulesDigest() of the build in `outDir`, and of directories outside of it when there are some. A cache
+ * that cannot be read or written costs time only.
  *
  * @throws {FastboopError} as modulesDigest().
  */
 export async function digestModules(
   outDir: string,
-  { env, signal }: DigestModulesOptions,
+  { env, outsideDirs = [], signal }: DigestModulesOptions,
 ): Promise<string | undefined> {
-  const path = cachePath(outDir, env);
+  const own = await digestDirectory(outDir, { env, signal });
+  if (outsideDirs.length === 0) return own;
+  const whole = createHash("sha256").update(`${own ?? "-"}\n`);
+  for (const given of outsideDirs) {
+    const dir = await new TreeFiles().realPath(given) ?? given;
+    const stemsOf = (order: string) =>
+      parseModulesOrder(order, `${dir}/modules.order`, [given, dir]).stems;
+    whole.update(`${await digestDirectory(dir, { env, signal, stemsOf }) ?? "-"}\n`);
+  }
+  return whole.digest("hex");
+}
+
+async function digestDirectory(
+  dir: string,
+  { env, ...options }:
+    & Pick<DigestModulesOptions, "env">
+    & Pick<ModulesDigestOptions, "signal" | "stemsOf">,
+): Promise<string | undefined> {
+  const path = cachePath(dir, env);
   const cache = DigestCache.parse(path === undefined ? "" : await readCache(path));
-  const digest = await modulesDigest(new TreeFiles(), outDir, { cache, nowMs: Date.now, signal });
+  const digest = await modulesDigest(new TreeFiles(), dir, { ...options, cache, nowMs: Date.now });
   if (path !== undefined && cache.isChanged) await writeCache(path, cache.encode());
   return digest;
 }

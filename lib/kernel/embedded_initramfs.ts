@@ -9,7 +9,7 @@ import { FastboopError } from "../errors/errors.ts";
 import { compressionAt, decompressAt } from "../filesystems/cpio/decompress_at.ts";
 import { type CpioMember, isCpio, readCpio } from "../filesystems/cpio/read_cpio.ts";
 import { type Initramfs, readInitramfs } from "../filesystems/cpio/read_initramfs.ts";
-import { MAX_KERNEL_BYTES } from "./image_format.ts";
+import { MAX_KERNEL_BYTES } from "./decompress_kernel.ts";
 
 /** The section is aligned to this much (include/asm-generic/vmlinux.lds.h, INIT_RAM_FS). */
 const ALIGNMENT = 4;

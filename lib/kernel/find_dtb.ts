@@ -2,7 +2,7 @@
 import { FastboopError } from "../errors/errors.ts";
 import type { TreeDtb, TreeLocation } from "./kernel_tree.ts";
 import type { MissingPiece } from "./missing_piece.ts";
-import { nearMatches } from "./near_matches.ts";
+import { nearMatches } from "../bytes/near_matches.ts";
 import type { TreeFiles } from "./tree_files.ts";
 
 /** Device trees stay below 2 MiB, the most the arm64 kernel maps (Documentation/arch/arm64/booting.rst). */

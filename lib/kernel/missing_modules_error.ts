@@ -1,7 +1,7 @@
 import { FastboopError } from "../errors/errors.ts";
 import type { ModuleIndex } from "./module_index.ts";
 import { moduleName } from "./module_name.ts";
-import { nearMatches } from "./near_matches.ts";
+import { nearMatches } from "../bytes/near_matches.ts";
 
 /** `tree`: what is missing, where it was searched for, and what looks like it. */
 export function missingModulesError(

@@ -8,7 +8,8 @@ export type ModuleToLoad = Pick<ResolvedModule, "name" | "path" | "optional">;
 
 /**
  * Modules to load for `names` (module names, file names or aliases), each once, in load order. What is
- * built into the kernel needs no module and is left out. Of `optionalNames` those that are not there
+ * built into the kernel needs no module and is left out. Weak dependencies come before what names them:
+ * an initramfs has no modprobe that the kernel could call. Of `optionalNames` those that are not there
  * are left out too, and the boot goes on when one cannot be loaded.
  *
  * @throws {FastboopError} `tree` naming all that are neither modules nor built in, with near matches.
@@ -21,7 +22,7 @@ export function moduleClosure(
   const { modules, absent } = resolveModules(index, [
     ...names.map((word) => ({ word })),
     ...optionalNames.map((word) => ({ word, optional: true })),
-  ]);
+  ], { weak: true });
   const missing = absent.filter(({ optional }) => optional !== true).map(({ word }) => word);
   if (missing.length > 0) throw missingModulesError(index, missing);
   return modules.map(({ name, path, optional }) => ({ name, path, optional }));

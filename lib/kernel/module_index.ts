@@ -25,6 +25,8 @@ export interface ModuleIndex {
   readonly directory: string;
   readonly modules: ReadonlyMap<string, IndexedModule>;
   readonly softdeps: ReadonlyMap<string, Softdep>;
+  /** Names or aliases that a module may ask the kernel for while it runs; none where nobody wrote them. */
+  readonly weakdeps?: ReadonlyMap<string, readonly string[]>;
   readonly aliases: readonly ModuleAlias[];
   /** Names that are part of the kernel image, and the aliases they answer to. */
   readonly builtin: ReadonlySet<string>;

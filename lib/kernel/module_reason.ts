@@ -16,7 +16,7 @@ export type ModuleReason =
   | {
     readonly kind: "soft";
     readonly of: string;
-    readonly when: "pre" | "post";
+    readonly when: "pre" | "post" | "weak";
     readonly word: string;
     readonly pattern?: string;
   };
@@ -29,6 +29,9 @@ export function describeReason(reason: ModuleReason): string {
     : reason.pattern === reason.word
     ? `, alias ${reason.pattern}`
     : `, "${reason.word}" by alias ${reason.pattern}`;
+  if (reason.kind === "soft" && reason.when === "weak") {
+    return `weak dependency of ${reason.of}${alias}`;
+  }
   if (reason.kind === "soft") return `soft dependency (${reason.when}) of ${reason.of}${alias}`;
   return `requested${reason.set === undefined ? "" : ` by @${reason.set}`}${alias}`;
 }

@@ -10,6 +10,8 @@ export interface ModulesDigestOptions {
   cache: DigestCache;
   /** Now, in milliseconds since 1970; only the cache goes by it. */
   nowMs: () => number;
+  /** Takes modules.order apart; of a directory outside of the tree it names modules in another way. */
+  stemsOf?: (order: string) => readonly string[];
   signal?: AbortSignal | undefined;
 }
 
@@ -31,7 +33,8 @@ export async function modulesDigest(
   options: ModulesDigestOptions,
 ): Promise<string | undefined> {
   const order = await files.readText(`${outDir}/modules.order`, MAX_ORDER_BYTES);
-  const modules = moduleStems(order ?? "").map((stem) => `${stem}.ko`);
+  const { stemsOf = moduleStems } = options;
+  const modules = stemsOf(order ?? "").map((stem) => `${stem}.ko`);
   if (modules.length === 0) return undefined;
   const names = [...modules, ...LISTS];
   const digests: string[] = new Array(names.length);

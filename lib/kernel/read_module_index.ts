@@ -7,7 +7,7 @@ import type { IndexedModule, ModuleAlias, ModuleIndex } from "./module_index.ts"
 import { foldAlias, moduleName } from "./module_name.ts";
 import { type ModulesDep, parseModulesDep } from "./modules_dep.ts";
 import { readTreeFile } from "./read_tree_file.ts";
-import { parseSoftdep, type Softdep } from "./softdep.ts";
+import { parseSoftdep, parseWeakdep, type Softdep } from "./softdep.ts";
 
 /** Debian's modules.alias has about 2 MiB. */
 const MAX_INDEX_BYTES = 64 << 20;
@@ -54,6 +54,8 @@ export async function readModuleIndex(
     ? {
       modules: modulesOf(parseModulesDep(dep)),
       softdeps: parseSoftdeps(softdep),
+      // depmod writes it since kmod 33.
+      weakdeps: parseWeakdeps(await read("modules.weakdep") ?? ""),
       aliases: parseAliases(alias),
     }
     : await computeModuleIndex(tree, directory, options);
@@ -100,6 +102,17 @@ function parseSoftdeps(text: string): Map<string, Softdep> {
     });
   }
   return softdeps;
+}
+
+function parseWeakdeps(text: string): Map<string, string[]> {
+  const weakdeps = new Map<string, string[]>();
+  for (const line of text.split("\n")) {
+    const match = /^weakdep\s+(\S+)\s+(.*)$/.exec(line);
+    if (!match) continue;
+    const name = moduleName(match[1]!);
+    weakdeps.set(name, [...weakdeps.get(name) ?? [], ...parseWeakdep(match[2]!)]);
+  }
+  return weakdeps;
 }
 
 function parseAliases(text: string): ModuleAlias[] {

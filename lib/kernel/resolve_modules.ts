@@ -53,6 +53,14 @@ const MAX_CLOSURE = 4096;
 /** Real chains are 3 or 4 long. */
 const MAX_SOFT_DEPTH = 256;
 
+export interface ResolveOptions {
+  /**
+   * Takes weak dependencies as well, which a module asks the kernel for while it runs: for where nothing
+   * could load them then, or where they would not be. modprobe leaves them alone.
+   */
+  weak?: boolean;
+}
+
 /**
  * Modules to load for `requests`, in load order, each with its reasons.
  *
@@ -61,8 +69,9 @@ const MAX_SOFT_DEPTH = 256;
 export function resolveModules(
   index: ModuleIndex,
   requests: readonly ModuleRequest[],
+  { weak = false }: ResolveOptions = {},
 ): Resolution {
-  const walk = new Walk(index);
+  const walk = new Walk(index, weak);
   const absent = new Map<string, ModuleRequest>();
   const roots: { name: string; optional: boolean }[] = [];
   for (const request of requests) {
@@ -113,7 +122,7 @@ class Walk {
   #depth = 0;
   readonly #folded: { pattern: string; stored: string; module: string }[];
 
-  constructor(readonly index: ModuleIndex) {
+  constructor(readonly index: ModuleIndex, readonly takesWeak: boolean) {
     this.#folded = index.aliases
       .filter(({ module }) => index.modules.has(module))
       .map(({ pattern, module }) => ({ pattern: foldAlias(pattern), stored: pattern, module }));
@@ -194,6 +203,9 @@ class Walk {
   #placeWithSoft(name: string): void {
     const soft = this.index.softdeps.get(name);
     for (const alias of soft?.pre ?? []) this.#probeSoft(alias, name, "pre");
+    if (this.takesWeak) {
+      for (const word of this.index.weakdeps?.get(name) ?? []) this.#probeSoft(word, name, "weak");
+    }
     if (!this.#placed.has(name)) {
       this.#placed.add(name);
       this.order.push(name);
@@ -206,7 +218,7 @@ class Walk {
     throw new FastboopError({ kind: "limit", action: "Collect the modules to load", state });
   }
 
-  #probeSoft(word: string, of: string, when: "pre" | "post"): void {
+  #probeSoft(word: string, of: string, when: "pre" | "post" | "weak"): void {
     const found = this.resolve(word);
     if (found?.length === 0) this.addBuiltin(word, { kind: "soft", of, when, word });
     for (const { module, pattern } of found ?? []) {

@@ -17,3 +17,8 @@ export function parseSoftdep(text: string): Softdep {
   }
   return { pre, post };
 }
+
+/** Reads the words of a weak dependency: `b c`. */
+export function parseWeakdep(text: string): string[] {
+  return text.split(/[\s,]+/).filter((word) => word !== "");
+}

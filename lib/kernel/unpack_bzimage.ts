@@ -1,14 +1,12 @@
 /** The compressed kernel inside a bzImage (Documentation/arch/x86/boot.rst, payload_offset and _length). */
 import { FastboopError } from "../errors/errors.ts";
-import { compressionAt, decompressAt } from "../filesystems/cpio/decompress_at.ts";
 import { parseBzImage } from "./bzimage.ts";
-import { MAX_KERNEL_BYTES } from "./image_format.ts";
+import { decompressKernel, kernelCodec } from "./decompress_kernel.ts";
 
 /**
  * The ELF file that a bzImage unpacks at start.
  *
- * @throws {FastboopError} `corrupt`, `limit`; `unsupported` for codecs other than gzip, zstd and xz without
- * the x86 filter.
+ * @throws {FastboopError} `corrupt`, `limit`; `unsupported` for bzip2 and lzo.
  */
 export function unpackBzImage(bytes: Uint8Array, what: string): Uint8Array {
   parseBzImage(bytes, what);
@@ -22,10 +20,10 @@ export function unpackBzImage(bytes: Uint8Array, what: string): Uint8Array {
   if (sizeBytes < 4 || start + sizeBytes > bytes.length) {
     fail("corrupt", `its payload of ${sizeBytes} bytes at ${start} is not in it`);
   }
-  // All codecs but gzip are followed by the size of the plain kernel, which gzip holds itself.
   const payload = bytes.subarray(start, start + sizeBytes);
-  const compression = compressionAt(payload) ??
-    fail("unsupported", "its payload is neither gzip nor zstd nor xz");
-  const stream = compression === "gzip" ? payload : payload.subarray(0, sizeBytes - 4);
-  return decompressAt(stream, 0, compression, MAX_KERNEL_BYTES).bytes;
+  const codec = kernelCodec(payload) ?? fail("unsupported", "its payload is in no known codec");
+  if (codec === "gzip") return decompressKernel(payload, codec).bytes;
+  // All codecs but gzip are followed by the size of the plain kernel, which gzip holds itself.
+  const plainSizeBytes = view.getUint32(start + sizeBytes - 4, true);
+  return decompressKernel(payload.subarray(0, sizeBytes - 4), codec, plainSizeBytes).bytes;
 }

@@ -6,21 +6,15 @@ import { linkModules } from "./depmod/link_modules.ts";
 import { readBuiltinTexts } from "./depmod/run_depmod.ts";
 import { scanModules, type ScannedModules, type ScanOptions } from "./depmod/scan_modules.ts";
 import { MODULE_SUFFIX, moduleName } from "./module_name.ts";
+import type { ModulesProblem } from "./modules_problem.ts";
 import { parseModulesDep } from "./modules_dep.ts";
 import { readTreeFile } from "./read_tree_file.ts";
-
-/** One thing that is wrong. */
-export interface ModulesProblem {
-  /** File it is about, relative to the release's directory. */
-  readonly path: string;
-  readonly text: string;
-}
+import { verifyBinaries } from "./verify_binaries.ts";
 
 const MAX_INDEX_BYTES = 64 << 20;
 const MAX_FILES = 131_072;
 const MAX_DEPTH = 24;
-/** What kmod reads, and the text beside it that can be compared as a set of lines. */
-const BINARY = ["modules.dep.bin", "modules.alias.bin", "modules.builtin.bin"];
+/** Texts that can be compared as sets of lines. */
 const TEXT = ["modules.alias", "modules.softdep"];
 
 /**
@@ -46,7 +40,16 @@ export async function verifyModules(
   }
   const listed = await readDep(tree, directory, say);
   if (listed !== undefined) compareFiles(new Set(files), listed, say);
-  const scanned = await attempt("modules", say, () => scanModules(tree, directory, options));
+  const damaged = new Set<string>();
+  const onDamaged = (path: string, error: FastboopError) => {
+    damaged.add(path);
+    say(path, error.message);
+  };
+  const scanned = await attempt(
+    "modules",
+    say,
+    () => scanModules(tree, directory, { ...options, onDamaged }),
+  );
   if (scanned !== undefined) {
     checkInfos(scanned, byName, release, say);
     const fresh = await attempt("modules.dep", say, async () => {
@@ -54,9 +57,10 @@ export async function verifyModules(
       return encodeFiles(linkModules(scanned), scanned.symbols, builtin);
     });
     if (fresh !== undefined) {
-      await compareIndexes(tree, directory, listed, new Map(fresh), say);
+      await compareIndexes(tree, directory, { listed, fresh: new Map(fresh), damaged }, say);
     }
   }
+  for (const { path, text } of await verifyBinaries(tree, directory)) say(path, text);
   return problems.sort((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
 }
 
@@ -144,16 +148,25 @@ function checkInfos(
 async function compareIndexes(
   tree: FileTree,
   directory: string,
-  listed: ReadonlyMap<string, readonly string[]> | undefined,
-  fresh: ReadonlyMap<string, Uint8Array>,
+  { listed, fresh, damaged }: {
+    listed: ReadonlyMap<string, readonly string[]> | undefined;
+    fresh: ReadonlyMap<string, Uint8Array>;
+    damaged: ReadonlySet<string>;
+  },
   say: Say,
 ): Promise<void> {
+  // What a damaged module was for is not known: nothing is said of it, and of what is said of it.
+  const ofDamaged = new Set([...damaged].map(moduleName));
+  const isKnown = (line: string) =>
+    !ofDamaged.has(
+      line.slice(line.startsWith("alias ") ? line.lastIndexOf(" ") + 1 : 8).split(" ")[0]!,
+    );
   const dep = parseModulesDep(new TextDecoder().decode(fresh.get("modules.dep")));
   for (const [path, dependencies] of dep) {
     const stored = listed?.get(path);
     if (stored === undefined) continue;
     const lost = dependencies.filter((needed) => !stored.includes(needed));
-    const extra = stored.filter((needed) => !dependencies.includes(needed));
+    const extra = stored.filter((needed) => !dependencies.includes(needed) && damaged.size === 0);
     if (lost.length > 0) say(path, `modules.dep does not say that it needs ${lost.join(", ")}`);
     if (extra.length > 0) say(path, `modules.dep says it needs ${extra.join(", ")}, wrongly`);
   }
@@ -166,14 +179,9 @@ async function compareIndexes(
     const has = lines(stored);
     const wants = lines(new TextDecoder().decode(fresh.get(name)));
     const lost = [...wants].filter((line) => !has.has(line));
-    const extra = [...has].filter((line) => !wants.has(line));
+    const extra = [...has].filter((line) => !wants.has(line) && isKnown(line));
     if (lost.length > 0) say(name, `${lost.length} lines are not there, first "${lost[0]}"`);
     if (extra.length > 0) say(name, `${extra.length} lines are of no module, first "${extra[0]}"`);
-  }
-  for (const name of BINARY) {
-    if ((await tree.stat(`${directory}/${name}`))?.kind !== "file") {
-      say(name, "it is not there, and modprobe reads nothing else: run `modules depmod`");
-    }
   }
 }
 

@@ -7,6 +7,7 @@ const encoder = new TextEncoder();
 export interface ModuleParts {
   depends?: string;
   softdep?: string;
+  weakdep?: string;
   aliases?: string[];
   firmware?: string[];
   /** `""` leaves vermagic out. */
@@ -25,6 +26,7 @@ export function moduleElf(parts: ModuleParts = {}): Uint8Array<ArrayBuffer> {
       ...(parts.aliases ?? []).map((alias) => `alias=${alias}`),
       ...(parts.firmware ?? []).map((name) => `firmware=${name}`),
       ...(parts.softdep === undefined ? [] : [`softdep=${parts.softdep}`]),
+      ...(parts.weakdep === undefined ? [] : [`weakdep=${parts.weakdep}`]),
       `depends=${parts.depends ?? ""}`,
       ...(vermagic === "" ? [] : [`vermagic=${vermagic}`]),
     ].join("\0") + "\0",

@@ -85,7 +85,10 @@ Deno.test("unwrapKernelImage() names what it cannot read", async () => {
   const plain = arm64Image();
   const zstd = zstdCompressSync(plain);
   const attempt = (bytes: Uint8Array) => () => unwrapKernelImage(bytes, "aarch64", "x");
-  await expectError("unsupported", attempt(zboot("xzkern", plain, 1)), "xzkern", "Image.gz");
+  await expectError("corrupt", attempt(zboot("xzkern", plain, 1)), "no xzkern stream");
+  const lzo = new Uint8Array([0x89, 0x4c, 0x5a, 0x4f, 0, 0, 0, 0]);
+  await expectError("unsupported", attempt(zboot("lzo", lzo, 1)), "lzo", "Image.gz");
+  await expectError("unsupported", attempt(new TextEncoder().encode("BZh91AY&SY")), "bzip2");
   await expectError("unsupported", attempt(bzImage()), "neither");
   await expectError("corrupt", attempt(gzipSync(plain).subarray(0, -9)), "cut short");
   await expectError("corrupt", attempt(zboot("zstd22", zstd, plain.length + 1)), "came out");

@@ -27,8 +27,10 @@ const arm = concat([arm64Image(), new Uint8Array(777), ikconfig(), new Uint8Arra
 const vmlinux = elf(62, 2, [], [{ name: ".rodata", data: ikconfig() }]);
 
 /** A bzImage whose payload holds `packed`, with the plain size behind it unless it is gzip. */
-function bzImageWith(packed: Uint8Array, appendSize: boolean): Uint8Array {
-  const payload = appendSize ? concat([packed, new Uint8Array(4)]) : packed;
+function bzImageWith(packed: Uint8Array, plainSizeBytes?: number): Uint8Array {
+  const size = new Uint8Array(plainSizeBytes === undefined ? 0 : 4);
+  if (plainSizeBytes !== undefined) new DataView(size.buffer).setUint32(0, plainSizeBytes, true);
+  const payload = concat([packed, size]);
   const header = bzImage();
   const bytes = concat([header, payload, new Uint8Array(16)]);
   const view = new DataView(bytes.buffer);
@@ -46,8 +48,8 @@ const IMAGES: Record<string, Uint8Array> = {
   "Image.zst": zstdCompressSync(arm),
   "vmlinuz.efi": zboot("gzip", gzipSync(arm)),
   "vmlinuz-zstd.efi": zboot("zstd22", zstdCompressSync(arm), arm.length),
-  "bzImage": bzImageWith(gzipSync(vmlinux), false),
-  "bzImage-zstd": bzImageWith(zstdCompressSync(vmlinux), true),
+  "bzImage": bzImageWith(gzipSync(vmlinux)),
+  "bzImage-zstd": bzImageWith(zstdCompressSync(vmlinux), vmlinux.length),
 };
 
 for (const [name, bytes] of Object.entries(IMAGES)) {

@@ -74,3 +74,19 @@ Deno.test("readModuleIndex() stops at a chain that no kernel has", async () => {
   chain[`${D}/m600.ko`] = moduleElf();
   await expectError("limit", () => readModuleIndex(new MemoryTree(chain), D), "in a row");
 });
+
+Deno.test("readModuleIndex() reads weak dependencies, from the modules and from depmod's file", async () => {
+  const modules = {
+    [`${D}/lan.ko`]: moduleElf({ weakdep: "phy-a phy_b" }),
+    [`${D}/phy-a.ko`]: moduleElf({ weakdep: "phy_b" }),
+    [`${D}/phy_b.ko`]: moduleElf(),
+  };
+  const computed = await readModuleIndex(new MemoryTree(modules), D);
+  const written = Object.fromEntries([...computed.files!].map(([name, f]) => [`${D}/${name}`, f]));
+  const read = await readModuleIndex(new MemoryTree({ ...modules, ...written }), D);
+  assert.equal(read.origin, "depmod");
+  for (const { weakdeps } of [computed, read]) {
+    assert.deepEqual(weakdeps!.get("lan"), ["phy-a", "phy_b"]);
+    assert.deepEqual(weakdeps!.get("phy_a"), ["phy_b"]);
+  }
+});

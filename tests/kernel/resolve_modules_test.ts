@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describeChain, moduleChains } from "../../lib/kernel/module_chains.ts";
 import type { ModuleIndex } from "../../lib/kernel/module_index.ts";
 import { describeReason } from "../../lib/kernel/module_reason.ts";
+import { moduleClosure } from "../../lib/kernel/module_closure.ts";
 import { resolveModules } from "../../lib/kernel/resolve_modules.ts";
 
 /** r8169 and erofs as Debian's 6.12 has them. */
@@ -127,4 +128,19 @@ Deno.test("moduleChains() ends in circles and with very many ways", () => {
   const chains = moduleChains(resolution, "m59");
   assert.ok(chains.length >= 1 && chains.length <= 64);
   assert.equal(chains[0]!.length, 2);
+});
+
+Deno.test("resolveModules() takes weak dependencies only when it is told to, as optional ones", () => {
+  const index = { ...INDEX, weakdeps: new Map([["erofs", ["r8169", "nowhere"]]]) };
+  const names = (weak: boolean) =>
+    resolveModules(index, [{ word: "erofs" }], { weak }).modules.map(({ name }) => name);
+  assert.ok(!names(false).includes("r8169"), "modprobe leaves them alone");
+  const all = names(true);
+  // Before the module that may ask for them, with all that they need themselves.
+  assert.ok(all.indexOf("r8169") < all.indexOf("erofs") && all.includes("realtek"), all.join(" "));
+  const { modules } = resolveModules(index, [{ word: "erofs" }], { weak: true });
+  const weak = modules.find(({ name }) => name === "r8169")!;
+  assert.equal(weak.optional, true);
+  assert.deepEqual(weak.reasons.map(describeReason), ["weak dependency of erofs"]);
+  assert.ok(moduleClosure(index, ["erofs"]).some(({ name }) => name === "r8169"));
 });

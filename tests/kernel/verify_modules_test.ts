@@ -48,7 +48,36 @@ Deno.test("verifyModules() names modules of another release and damaged ones", a
   ]);
   const damaged = moduleElf();
   damaged[0]! ^= 1;
-  assertSays(await problems({ "kernel/c.ko": damaged }), /^modules: .*kernel\/c\.ko/);
+  assertSays(await problems({ "kernel/c.ko": damaged }), /^kernel\/c\.ko: /);
+});
+
+Deno.test("verifyModules() goes on after a damaged module, and blames nobody else for it", async () => {
+  const damaged = moduleElf();
+  damaged[0]! ^= 1;
+  const other = moduleElf({ vermagic: "6.1.0 SMP " });
+  const indexed = { ...MODULES, "kernel/d.ko": moduleElf(), "kernel/e.ko": moduleElf() };
+  const over = { "kernel/a.ko": damaged, "kernel/d.ko": damaged, "kernel/e.ko": other };
+  const found = await problems(over, [], indexed);
+  assertSays(found, /^kernel\/a\.ko: .*/, /^kernel\/d\.ko: /, /^kernel\/e\.ko: .*"6\.1\.0"/);
+  assert.equal(found.length, 3, found.join("\n"));
+});
+
+Deno.test("verifyModules() compares the binary indexes with the texts, byte for byte", async () => {
+  const fresh = await runDepmod(new MemoryTree(below(MODULES)), DIRECTORY);
+  let seen = 0;
+  for (const name of ["modules.dep.bin", "modules.alias.bin"]) {
+    const whole = fresh.get(name)!;
+    for (let at = 0; at < whole.length; at++) {
+      const bytes = whole.slice();
+      bytes[at]! ^= 1 << (at % 7);
+      const found = await problems({ [name]: bytes });
+      if (found.some((line) => line.startsWith(`${name}: `))) seen++;
+      // The minor version, priorities and children in a character's place that has none say nothing.
+      else assert.deepEqual(found, []);
+      await problems({ [name]: whole.subarray(0, at) });
+    }
+  }
+  assert.ok(seen > 100, String(seen));
 });
 
 Deno.test("verifyModules() compares the indexes with what the modules say", async () => {

@@ -68,7 +68,12 @@ function aliasRecords(modules: readonly LinkedModule[]): IndexRecord[] {
 }
 
 /** Aliases with a bracket that has no partner, or that no lookup can ask for, are left out, as by kmod. */
-function addAlias(records: IndexRecord[], alias: string, value: string, priority: number): void {
+export function addAlias(
+  records: IndexRecord[],
+  alias: string,
+  value: string,
+  priority: number,
+): void {
   const key = foldAlias(alias);
   if (isIndexKey(key) && hasPairedBrackets(key)) records.push({ key, value, priority });
 }
@@ -142,12 +147,14 @@ function devnameLines(modules: readonly LinkedModule[]): string {
   return text === "" ? "" : `# Device nodes to trigger on-demand module loading.\n${text}`;
 }
 
-function builtinRecords(builtin: string): IndexRecord[] {
+/** A record for each built-in module. */
+export function builtinRecords(builtin: string): IndexRecord[] {
   const names = builtin.split("\n").filter((line) => line !== "").map(moduleName);
   return names.filter(isIndexKey).map((key) => ({ key, value: "", priority: 0 }));
 }
 
-function builtinAliasRecords(builtinModinfo: string): IndexRecord[] {
+/** Those of the built-in modules' aliases. */
+export function builtinAliasRecords(builtinModinfo: string): IndexRecord[] {
   const records: IndexRecord[] = [];
   for (const entry of builtinModinfo.split("\0")) {
     const match = /^([^.=]+)\.alias=(.*)$/s.exec(entry);

@@ -19,15 +19,15 @@ export interface IndexRecord {
   readonly priority: number;
 }
 
-const MAGIC = 0xb007f457;
+export const MAGIC = 0xb007f457;
 const VERSION = 0x0002_0001;
-const HEADER_BYTES = 12;
-const HAS_PREFIX = 0x8000_0000;
-const HAS_VALUES = 0x4000_0000;
-const HAS_CHILDREN = 0x2000_0000;
-const MAX_BYTES = 0x0fff_ffff;
+export const HEADER_BYTES = 12;
+export const HAS_PREFIX = 0x8000_0000;
+export const HAS_VALUES = 0x4000_0000;
+export const HAS_CHILDREN = 0x2000_0000;
+export const MAX_BYTES = 0x0fff_ffff;
 /** PATH_MAX, which bounds the names kmod looks up; also bounds the depth of the tree. */
-const MAX_KEY_CHARACTERS = 4095;
+export const MAX_KEY_CHARACTERS = 4095;
 
 /** Whether a key can be stored: what cannot is never looked up either. */
 export function isIndexKey(key: string): boolean {

@@ -20,6 +20,8 @@ export interface ScanOptions {
   /** Reads `.ko.xz`; without it they are `unsupported`. Called up to 16 times at once. */
   xz?: XzDecoder;
   signal?: AbortSignal;
+  /** Takes a module that is damaged, which is then left out; without it that is thrown. */
+  onDamaged?: (path: string, error: FastboopError) => void;
   /** Modules read, and how many there are. */
   onProgress?: (done: number, total: number) => void;
 }
@@ -65,12 +67,19 @@ export async function scanModules(
   await collect(tree, at, "", 0, found);
   const files = winners(sortByOrder(found, await readOrder(tree, at("modules.order"))));
   const symbols = new SymbolTable();
-  const modules: ScannedModule[] = new Array(files.length);
+  const modules: (ScannedModule | undefined)[] = new Array(files.length);
   const memory = new Scratch();
   let done = 0;
   const take = (index: number, { path }: ModuleFile, bytes: Uint8Array): void => {
     const facts = parseModuleFacts(bytes, path, symbols);
     modules[index] = { name: moduleName(path), path, facts };
+    options.onProgress?.(++done, files.length);
+  };
+  const leaveOut = ({ path }: ModuleFile, error: unknown): void => {
+    const isDamage = error instanceof FastboopError &&
+      (error.kind === "corrupt" || error.kind === "unsupported");
+    if (!isDamage || options.onDamaged === undefined) throw error;
+    options.onDamaged(path, error);
     options.onProgress?.(++done, files.length);
   };
   const parallel = new Parallel();
@@ -82,19 +91,25 @@ export async function scanModules(
         const bytes = memory.of(entry.sizeBytes, path);
         await using reader = await tree.open(at(path), entry);
         await readParts(reader, bytes, path);
-        take(index, file, bytes);
+        try {
+          take(index, file, bytes);
+        } catch (error) {
+          leaveOut(file, error);
+        }
       } else {
         await parallel.room(entry.sizeBytes);
         const stored = await readTreeFile(tree, at(path), MAX_MODULE_BYTES, { entry });
-        const inflated = inflateModule(stored, path, options.xz);
-        parallel.add(entry.sizeBytes, inflated.then((bytes) => take(index, file, bytes)));
+        const taken = inflateModule(stored, path, options.xz)
+          .then((bytes) => take(index, file, bytes))
+          .catch((error) => leaveOut(file, error));
+        parallel.add(entry.sizeBytes, taken);
       }
     }
     await parallel.end();
   } finally {
     await parallel.settled();
   }
-  return { modules, symbols };
+  return { modules: modules.filter((module) => module !== undefined), symbols };
 }
 
 /** Files up to this size are read whole: one call for the bytes instead of about six. */

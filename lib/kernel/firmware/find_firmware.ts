@@ -16,12 +16,17 @@ export interface FirmwareRoot {
   readonly release: string;
 }
 
+/** A file, and the path under which the kernel would have asked for it. */
+export interface FoundFirmware extends FollowedPath {
+  readonly askedPath: string;
+}
+
 const SUFFIXES = ["", ".zst", ".xz"];
 /** Matches of one glob; linux-firmware has 5 000 files. */
 const MAX_MATCHES = 16_384;
 
 /** Files behind `name`, none when there is none. A name that leaves the directory is none. */
-export async function findFirmware(root: FirmwareRoot, name: string): Promise<FollowedPath[]> {
+export async function findFirmware(root: FirmwareRoot, name: string): Promise<FoundFirmware[]> {
   const parts = name.split("/");
   if (name === "" || name.length > 512 || parts.some((p) => p === "" || p === "." || p === "..")) {
     return [];
@@ -34,7 +39,7 @@ export async function findFirmware(root: FirmwareRoot, name: string): Promise<Fo
   for (const folder of folders(root)) {
     for (const match of await expand(root.tree, folder, parts)) names.add(match);
   }
-  const found: FollowedPath[] = [];
+  const found: FoundFirmware[] = [];
   for (const match of [...names].sort()) {
     const file = await lookUp(root, match);
     if (file !== undefined) found.push(file);
@@ -47,12 +52,12 @@ function folders({ directory, release }: FirmwareRoot): string[] {
   return [`${prefix}updates/${release}`, `${prefix}updates`, `${prefix}${release}`, directory];
 }
 
-async function lookUp(root: FirmwareRoot, name: string): Promise<FollowedPath | undefined> {
+async function lookUp(root: FirmwareRoot, name: string): Promise<FoundFirmware | undefined> {
   for (const suffix of SUFFIXES) {
     for (const folder of folders(root)) {
       const path = folder === "" ? name + suffix : `${folder}/${name}${suffix}`;
       const found = await followPath(root.tree, path);
-      if (found?.entry.kind === "file") return found;
+      if (found?.entry.kind === "file") return { ...found, askedPath: path };
     }
   }
   return undefined;

@@ -26,7 +26,16 @@ export interface MissingFirmware {
   readonly modules: readonly string[];
 }
 
+/** A name under which firmware is found, and the file behind all links. */
+export interface FirmwareFile {
+  readonly namePath: string;
+  readonly path: string;
+  readonly entry: Entry;
+}
+
 export interface FirmwarePlan {
+  /** For a place without links: a file for each name, by name. */
+  readonly files: readonly FirmwareFile[];
   /** Each once, by path. */
   readonly entries: readonly FirmwareEntry[];
   readonly missing: readonly MissingFirmware[];
@@ -56,15 +65,17 @@ export async function planFirmware(
     for (const file of list) if (!wanted.has(file)) wanted.set(file, []);
   }
   const entries = new Map<string, Entry>();
+  const files = new Map<string, FirmwareFile>();
   const missing: MissingFirmware[] = [];
   let sizeBytes = 0;
   for (const [name, of] of wanted) {
     const found = await findFirmware(root, name);
     if (found.length === 0) missing.push({ name, modules: [...new Set(of)] });
-    for (const { links, path, entry } of found) {
+    for (const { askedPath, links, path, entry } of found) {
       for (const link of links) entries.set(link.path, link.entry);
       if (!entries.has(path)) sizeBytes += entry.sizeBytes;
       entries.set(path, entry);
+      files.set(askedPath, { namePath: askedPath, path, entry });
     }
     if (entries.size > MAX_FILES || sizeBytes > MAX_TOTAL_BYTES) {
       throw new FastboopError({
@@ -76,5 +87,10 @@ export async function planFirmware(
     }
   }
   const sorted = [...entries].sort(([a], [b]) => a < b ? -1 : 1);
-  return { entries: sorted.map(([path, entry]) => ({ path, entry })), missing, sizeBytes };
+  return {
+    entries: sorted.map(([path, entry]) => ({ path, entry })),
+    files: [...files.values()].sort((a, b) => a.namePath < b.namePath ? -1 : 1),
+    missing,
+    sizeBytes,
+  };
 }

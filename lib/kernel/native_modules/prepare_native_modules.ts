@@ -1,5 +1,6 @@
 /** A build's modules as a boot needs them, without make and without a copy. */
 import type { FileTree } from "../../sources/file_tree.ts";
+import { indexFiles } from "../index_files.ts";
 import type { KernelTree } from "../kernel_tree.ts";
 import type { ModuleIndex } from "../module_index.ts";
 import { ModulesTree } from "../modules_tree.ts";
@@ -8,11 +9,9 @@ import { checkSigning } from "./check_signing.ts";
 import { NativeModulesTree } from "./native_modules_tree.ts";
 import { planNativeModules, type PlanNativeOptions } from "./plan_native_modules.ts";
 
-/** Makes the indexes of a modules directory: file name -> bytes. */
-export type Depmod = (tree: FileTree, directory: string) => Promise<Map<string, Uint8Array>>;
-
 export interface PrepareNativeOptions extends PlanNativeOptions {
-  depmod: Depmod;
+  /** For a look: nobody will load these modules, so it does not matter who signs them. */
+  isLook?: boolean;
 }
 
 /** The modules of a build, ready to be laid out. */
@@ -34,16 +33,16 @@ export interface NativeModules {
  */
 export async function prepareNativeModules(
   kernel: KernelTree,
-  options: PrepareNativeOptions,
+  options: PrepareNativeOptions = {},
 ): Promise<NativeModules> {
-  const warning = checkSigning(kernel);
+  const warning = options.isLook ? undefined : checkSigning(kernel);
   const directory = `usr/lib/modules/${kernel.release}`;
   const native = new NativeModulesTree(directory, await planNativeModules(kernel, options));
   try {
-    const added = await options.depmod(native, directory);
-    const tree = new ModulesTree(native, { directory, added });
     const { signal } = options;
-    const index = await readModuleIndex(tree, directory, signal === undefined ? {} : { signal });
+    // Computed with the files that depmod would write, which need not be read again.
+    const index = await readModuleIndex(native, directory, signal === undefined ? {} : { signal });
+    const tree = new ModulesTree(native, { directory, added: indexFiles(index) });
     native.readInBackground();
     return { tree, directory, index, warnings: warning === undefined ? [] : [warning] };
   } catch (error) {

@@ -2,7 +2,7 @@
 import { aliasMatches } from "../alias_matches.ts";
 import { foldAlias } from "../module_name.ts";
 import { FastboopError } from "../../errors/errors.ts";
-import { nearMatches } from "../near_matches.ts";
+import { nearMatches } from "../../bytes/near_matches.ts";
 import { type ModuleSet, setLineError, type Stage } from "./parse_set.ts";
 
 /** One module or alias glob, and the set whose line it is. */

@@ -1,6 +1,6 @@
 /**
  * Debian's arm64 kernel package (linux-image-6.12.*-arm64), unpacked into the lab's cache as `debian-arm64`
- * with its indexes made by depmod; undefined where nobody has put it. `unpackForeign()` of tests/lab does.
+ * with its indexes made by depmod; undefined before the lab's set-up has fetched it.
  */
 const CACHE = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? ""}/.cache`;
 

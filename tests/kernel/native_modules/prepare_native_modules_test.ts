@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { runDepmod } from "../../../lib/kernel/depmod/run_depmod.ts";
 import { findKernelTree } from "../../../lib/kernel/find_tree.ts";
 import { installModules } from "../../../lib/kernel/install_modules.ts";
 import type { KernelTree } from "../../../lib/kernel/kernel_tree.ts";
@@ -41,7 +40,7 @@ Deno.test("checkSigning() refuses kernels that take signed modules only, and war
 });
 
 async function prepared(kernel: KernelTree): Promise<{ modules: NativeModules } & AsyncDisposable> {
-  const modules = await prepareNativeModules(kernel, { depmod: runDepmod });
+  const modules = await prepareNativeModules(kernel);
   return { modules, [Symbol.asyncDispose]: () => modules.tree[Symbol.asyncDispose]() };
 }
 

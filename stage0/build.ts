@@ -80,7 +80,7 @@ export async function findArm64Musl(): Promise<string | undefined> {
 }
 
 /** The same; downloads it when absent. Its version is part of the name. */
-async function ensureArm64Musl(): Promise<string> {
+export async function ensureArm64Musl(): Promise<string> {
   const cache = cacheDirectory();
   const found = await findArm64Musl();
   if (found) return found;

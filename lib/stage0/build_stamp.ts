@@ -2,15 +2,24 @@
  * The build stamp: one line of JSON that says what an initramfs or a modules image was made of, so that
  * a running phone, an archive or a boot image can be matched with a build.
  *
- * Shape: `{"schema":1,"tool":"fastboop 0.1.0","release":"","arch":"","profile":"","inputs":{},
+ * Shape: `{"schema":2,"tool":"fastboop 0.1.0","release":"","arch":"","profile":"","inputs":{},
  * "sourceDateEpoch":0}` with the keys in this order, the inputs in the order of STAMP_INPUTS, and a
  * newline. Each input is the SHA-256 of its bytes in hex. No time of day: the same inputs give the same
  * stamp.
  */
 import { FastboopError } from "../errors/errors.ts";
 
-/** What an initramfs is made of; a modules image has `modules` alone. */
-export const STAMP_INPUTS = ["kernel", "modules", "stage0", "settings", "dtb", "cmdline"] as const;
+/** What an initramfs is made of; a modules image has `modules`, and `firmware` when some is in it. */
+export const STAMP_INPUTS = [
+  "kernel",
+  "modules",
+  "stage0",
+  "settings",
+  "loads",
+  "firmware",
+  "dtb",
+  "cmdline",
+] as const;
 
 export type StampInput = typeof STAMP_INPUTS[number];
 
@@ -32,7 +41,8 @@ export const STAMP_PATH = "etc/fastboop-build-id";
 export const MODULES_STAMP_NAME = "fastboop-build-id";
 export const MAX_STAMP_BYTES = 4096;
 
-const SCHEMA = 1;
+/** 1 did not tell what was loaded, nor the firmware. */
+const SCHEMA = 2;
 const DIGEST = /^[0-9a-f]{64}$/;
 const WORDS = /^[ -~]{1,200}$/;
 

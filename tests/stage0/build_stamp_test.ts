@@ -17,7 +17,8 @@ const INPUTS: InitramfsInputs = {
   kernel: bytesOf("kernel"),
   init: bytesOf("init"),
   settings: { rootfs: "erofs", modulesRelease: "6.12.3-test", serial: "S1", vendorId: 1 },
-  moduleNames: ["erofs", "ext4"],
+  loads: [{ fileName: "erofs.ko", optional: false }],
+  firmware: [{ path: "lib/firmware/a.bin", mode: 0o100644, data: bytesOf("fw") }],
   dtb: bytesOf("dtb"),
   cmdline: "console=tty0",
 };
@@ -25,13 +26,13 @@ const INPUTS: InitramfsInputs = {
 Deno.test("encodeStamp() writes one line, the keys in one order, no time of day", () => {
   const stamp = makeStamp({ ...INPUTS, sourceDateEpoch: "1700000000" });
   const line = textOf(encodeStamp(stamp));
-  assert.match(line, /^\{"schema":1,"tool":"fastboop [0-9.]+","release":"6\.12\.3-test",/);
+  assert.match(line, /^\{"schema":2,"tool":"fastboop [0-9.]+","release":"6\.12\.3-test",/);
   assert.match(line, /,"sourceDateEpoch":1700000000\}\n$/);
   assert.deepEqual(Object.keys(JSON.parse(line)), [
     ...["schema", "tool", "release", "arch", "profile", "inputs", "sourceDateEpoch"],
   ]);
   assert.deepEqual(Object.keys(JSON.parse(line).inputs), [
-    ...["kernel", "modules", "stage0", "settings", "dtb", "cmdline"],
+    ...["kernel", "modules", "stage0", "settings", "loads", "firmware", "dtb", "cmdline"],
   ]);
   const shuffled = { ...stamp, inputs: Object.fromEntries(Object.entries(stamp.inputs).reverse()) };
   assert.equal(textOf(encodeStamp(shuffled as BuildStamp)), line);
@@ -52,7 +53,13 @@ Deno.test("makeStamp() changes the one input that changed, and no other", () => 
   assert.deepEqual(changed({ init: bytesOf("other") }), ["stage0"]);
   assert.deepEqual(changed({ dtb: bytesOf("dtc") }), ["dtb"]);
   assert.deepEqual(changed({ cmdline: "console=tty1" }), ["cmdline"]);
-  assert.deepEqual(changed({ moduleNames: ["erofs"] }), ["settings"]);
+  const [erofs] = INPUTS.loads;
+  assert.deepEqual(changed({ loads: [erofs!, erofs!] }), ["loads"]);
+  assert.deepEqual(changed({ loads: [{ ...erofs!, optional: true }] }), ["loads"]);
+  const [member] = INPUTS.firmware;
+  assert.deepEqual(changed({ firmware: [{ ...member!, data: bytesOf("fX") }] }), ["firmware"]);
+  assert.deepEqual(changed({ firmware: [{ ...member!, path: "lib/firmware/b" }] }), ["firmware"]);
+  assert.equal(makeStamp({ ...INPUTS, firmware: [] }).inputs.firmware, undefined);
   assert.deepEqual(changed({ settings: { ...INPUTS.settings, rootfs: "ext4" } }), ["settings"]);
   // Who the phone is, is no part of what was built.
   assert.deepEqual(changed({ settings: { ...INPUTS.settings, serial: "S2", productId: 7 } }), []);
@@ -74,7 +81,7 @@ Deno.test("parseStamp() refuses what is none, and passes over what it does not k
     );
   refused(null, "corrupt");
   refused([], "unsupported");
-  refused({ ...good, schema: 2 }, "unsupported");
+  refused({ ...good, schema: 1 }, "unsupported");
   refused({ ...good, release: "\u001b[31m" }, "corrupt");
   refused({ ...good, release: 5 }, "corrupt");
   refused({ ...good, inputs: undefined }, "corrupt");
@@ -82,8 +89,8 @@ Deno.test("parseStamp() refuses what is none, and passes over what it does not k
   refused({ ...good, sourceDateEpoch: -1 }, "corrupt");
   assert.throws(() => parseStamp(new Uint8Array(5000)), { kind: "limit" });
   assert.throws(() => parseStamp(bytesOf("{")), { kind: "corrupt" });
-  const later = { ...good, more: 1, inputs: { ...good.inputs, firmware: "?", __proto__: 1 } };
-  assert.deepEqual(Object.keys(parseStamp(bytesOf(JSON.stringify(later))).inputs).length, 6);
+  const later = { ...good, more: 1, inputs: { ...good.inputs, radio: "?", __proto__: 1 } };
+  assert.deepEqual(Object.keys(parseStamp(bytesOf(JSON.stringify(later))).inputs).length, 8);
 });
 
 Deno.test("parseStamp() ends in a stamp or a typed error for 5,000 flipped bytes", () => {

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import {
   buildStage0,
   describeTools,
+  ensureArm64Musl,
   findArm64Musl,
   MAX_BINARY_BYTES,
   missingTools,
@@ -16,7 +17,9 @@ const MACHINE = { x86_64: 62, aarch64: 183 };
 
 /** The same bytes can only be asked of the same compiler and libc. */
 const canRebuild = await (async () => {
-  if ((await missingTools(STAGE0_ARCHES)).length > 0 || !await findArm64Musl()) return false;
+  if ((await missingTools(STAGE0_ARCHES)).length > 0) return false;
+  // Where all tools are installed the one that is fetched may not be missing either.
+  if (!await (Deno.env.get("CI") ? ensureArm64Musl() : findArm64Musl())) return false;
   return await describeTools() === await Deno.readTextFile(`${PREBUILT}TOOLS`);
 })();
 

@@ -8,21 +8,25 @@ import type { DeviceProfile } from "../profiles/device_profile.ts";
 import { type Clock, systemClock } from "../sources/clock.ts";
 import type { UsbBus } from "../usb/link.ts";
 import { assembleBootImage, assembleInitramfs, type Identity } from "./assemble.ts";
+import { bootAdditions } from "./boot_additions.ts";
 import { type Build, BuildLine, type BuildLineOptions } from "./build_line.ts";
+import { deviceProfiles } from "./device_profiles.ts";
 import { exportsOf } from "./exports_of.ts";
 import { findBootloader } from "./find_bootloader.ts";
 import { type BootImageParts, handOver } from "./hand_over.ts";
 import { identityOf, isUsableSerial } from "./identity_of.ts";
 import { openBus } from "./open_bus.ts";
-import { openRootfs, type Rootfs } from "./open_rootfs.ts";
+import { type BootInput, openInput } from "./open_input.ts";
+import type { Rootfs } from "./open_rootfs.ts";
 import { checkTree } from "./prepare_kernel.ts";
-import type { BootRequest, PhoneRequest } from "./request.ts";
+import type { PhoneRequest, TreeRequest } from "./request.ts";
 import type { Reader } from "../sources/reader.ts";
 import type { BootOptions } from "./run.ts";
 import { servePhone } from "./serve_phone.ts";
 
 /** make must run again for every build, so the right to start programs is kept. */
-export interface BootLoopOptions extends Omit<BootOptions, "onPrepared"> {
+export interface BootLoopOptions extends Omit<BootOptions, "onPrepared" | "request"> {
+  request: TreeRequest;
   clock?: Clock;
   watch?: BuildLineOptions["watch"];
 }
@@ -43,20 +47,21 @@ interface Phone {
 export async function bootLoop(options: BootLoopOptions): Promise<never> {
   const { request, progress, signal } = options;
   await using bus = await openBus(options.phone.usb);
-  const rootfs = await openRootfs(request.rootfs, progress, signal);
-  await using _rootfs = rootfs.reader;
-  let profile = request.deviceProfile === undefined ? undefined : options.profiles[0];
+  await using input = await openInput(request, options);
+  const { rootfs } = input;
+  const profiles = deviceProfiles(options.profiles, input, request);
+  let profile = request.deviceProfile === undefined ? undefined : profiles[0];
   const check = () => checkTree(request.kernel, rootfs, profile, options);
   progress.phase("Checking the kernel tree");
   await using builds = await BuildLine.start({
-    ...{ rootfs, check, env: options.env, progress, signal },
+    ...{ rootfs, request, check, env: options.env, progress, signal },
     clock: options.clock ?? systemClock,
     ...(options.watch === undefined ? {} : { watch: options.watch }),
   });
-  const images = new ImageShelf(rootfs, request, options);
+  const images = new ImageShelf(input, request, options);
   let phone: Phone | undefined;
   for (;;) {
-    const found = await findAgain(bus, phone, options);
+    const found = await findAgain(bus, phone, { ...options, profiles });
     phone = found.phone;
     profile = phone.profile;
     const build = await builds.take();
@@ -139,32 +144,28 @@ class ImageShelf {
   #image: BootImageParts | undefined;
 
   constructor(
-    readonly rootfs: Rootfs,
-    readonly request: BootRequest,
+    readonly input: BootInput,
+    readonly request: TreeRequest,
     readonly options: BootLoopOptions,
   ) {}
 
   async imageOf(build: Build, { profile, identity }: Phone): Promise<BootImageParts> {
     if (this.#image !== undefined && this.#build === build) return this.#image;
-    const { rootfs, request } = this;
+    const { request } = this;
+    const { rootfs, bootProfile } = this.input;
     const { env, progress, signal } = this.options;
     // The first build was found before the phone told its profile, and so its device tree.
     const tree = build.tree.dtb === undefined && profile.devicetreeName !== undefined
       ? await checkTree(request.kernel, rootfs, profile, { env, progress, signal })
       : build.tree;
-    const input = {
-      request,
-      rootfs,
-      tree,
-      modules: build.modules,
-      profile,
-      identity,
-      env,
-      signal,
+    const device = { id: profile.id, serial: identity.serial };
+    const parts = {
+      ...{ request, rootfs, tree, modules: build.modules, profile, identity, env, signal },
+      additions: await bootAdditions(bootProfile, request, device),
       onWarning: progress.warn,
     };
-    const { bytes } = await assembleInitramfs(input);
-    this.#image = await assembleBootImage(input, bytes);
+    const { bytes } = await assembleInitramfs(parts);
+    this.#image = await assembleBootImage(parts, bytes);
     this.#build = build;
     return this.#image;
   }

@@ -10,7 +10,12 @@ import type { KernelTree } from "../kernel/kernel_tree.ts";
 import { RunDirectory } from "../kernel/run_directory.ts";
 import type { Clock } from "../sources/clock.ts";
 import type { Rootfs } from "./open_rootfs.ts";
-import { type PreparedModules, prepareModules, type PrepareOptions } from "./prepare_kernel.ts";
+import {
+  type ModulesRequest,
+  type PreparedModules,
+  prepareModules,
+  type PrepareOptions,
+} from "./prepare_kernel.ts";
 import { treeProbe } from "./tree_probe.ts";
 import { type TreeLook, watchTree, type WatchTreeOptions } from "./watch_tree.ts";
 
@@ -24,6 +29,7 @@ export interface Build {
 
 export interface BuildLineOptions extends PrepareOptions {
   rootfs: Rootfs;
+  request: ModulesRequest;
   /** Finds and checks the tree as it is now. */
   check: () => Promise<KernelTree>;
   clock: Clock;
@@ -167,7 +173,7 @@ async function modulesOf(
   await using stack = new AsyncDisposableStack();
   const run = stack.use(await RunDirectory.create());
   // A copy, made by make: what is read straight from the tree changes under the running phone.
-  const modules = await prepareModules(tree, options, run.path);
+  const modules = await prepareModules(tree, options.request, options, run.path);
   if (modules === undefined) return undefined;
   stack.use(modules.tree);
   stack.use(modules.image);

@@ -28,14 +28,19 @@ import {
   STAMP_PATH,
 } from "../stage0/build_stamp.ts";
 import type { Reader } from "../sources/reader.ts";
+import { heldInputs } from "./held_inputs.ts";
 
 export type InspectedKind = "initramfs" | "boot-image" | "kernel" | "modules-image";
 
 export interface Inspection {
   readonly kind: InspectedKind;
   readonly sizeBytes: number;
-  /** Absent when the file carries none. */
+  /** Absent when the file carries none that can be read. */
   readonly stamp?: BuildStamp;
+  /** Why a stamp that is there cannot be read: another version of fastboop wrote it. */
+  readonly stampProblem?: string;
+  /** SHA-256 of what a boot image holds besides the initramfs: to be compared with its stamp. */
+  readonly held?: { readonly kernel?: string; readonly dtb?: string };
   /** Of the initramfs in it. */
   readonly initramfs?: {
     readonly archiveCount: number;
@@ -112,12 +117,14 @@ function inspectBytes(bytes: Uint8Array): Found {
 
 function inspectBootImage(bytes: Uint8Array): Found {
   const image = parseBootImage(bytes);
-  const content = image.ramdisk.length === 0
-    ? { settings: new Map<string, string>() }
+  const content: Content = image.ramdisk.length === 0
+    ? { settings: new Map() }
     : contentOf(readInitramfs(image.ramdisk));
   return {
     kind: "boot-image",
     ...content,
+    // Of others' images nothing is to be compared, and their kernels may be of any kind.
+    ...(content.stamp === undefined ? {} : { held: heldInputs(image) }),
     bootImage: {
       headerVersion: image.headerVersion,
       pageSizeBytes: image.pageSizeBytes,
@@ -144,22 +151,36 @@ function plainKernel(bytes: Uint8Array): Uint8Array | undefined {
   return !isCpio(plain) && plain.length >= 64 && isArm64Image(plain) ? plain : undefined;
 }
 
-function contentOf(initramfs: Initramfs): Pick<Inspection, "initramfs" | "settings" | "stamp"> {
+type Content = Pick<Inspection, "initramfs" | "settings" | "stamp" | "stampProblem">;
+
+function contentOf(initramfs: Initramfs): Content {
   const { members, archiveCount, compressions } = initramfs;
   const settings = new Map<string, string>();
-  let stamp: BuildStamp | undefined;
+  let stamp: StampOf = {};
   // The kernel lets the last member of a path win.
   for (const { path, data } of members) {
-    if (path === STAMP_PATH) stamp = parseStamp(data);
+    if (path === STAMP_PATH) stamp = stampOf(data);
     if (!path.startsWith(SETTINGS_FOLDER) || data.length > MAX_SETTING_BYTES) continue;
     const text = new TextDecoder().decode(data).replace(/\n$/, "");
     settings.set(path.slice(SETTINGS_FOLDER.length), text);
   }
   return {
     settings,
-    ...(stamp === undefined ? {} : { stamp }),
+    ...stamp,
     initramfs: { archiveCount, memberCount: members.length, compressions },
   };
+}
+
+type StampOf = Pick<Inspection, "stamp" | "stampProblem">;
+
+/** A stamp of another version says nothing that could be compared, but the file is told all the same. */
+function stampOf(bytes: Uint8Array): StampOf {
+  try {
+    return { stamp: parseStamp(bytes) };
+  } catch (error) {
+    if (!(error instanceof FastboopError) || error.kind !== "unsupported") throw error;
+    return { stampProblem: `its build stamp is of another version: ${error.state}` };
+  }
 }
 
 async function isExt4(reader: Reader): Promise<boolean> {
@@ -179,11 +200,11 @@ async function inspectModulesImage(reader: Reader): Promise<Inspection> {
   const folder = "usr/lib/modules";
   const isThere = (await image.stat(folder))?.kind === "directory";
   const releases = isThere ? (await image.list(folder)).map(({ name }) => name) : [];
-  let stamp: BuildStamp | undefined;
+  let stamp: StampOf = {};
   for (const release of releases) {
     const path = `${folder}/${release}/${MODULES_STAMP_NAME}`;
     if (await image.stat(path) === undefined) continue;
-    stamp = parseStamp(await readTreeFile(image, path, MAX_STAMP_BYTES));
+    stamp = stampOf(await readTreeFile(image, path, MAX_STAMP_BYTES));
   }
   const label = new Uint8Array(16);
   await reader.readAt(EXT4_LABEL_OFFSET, label);
@@ -191,7 +212,7 @@ async function inspectModulesImage(reader: Reader): Promise<Inspection> {
     kind: "modules-image",
     sizeBytes: reader.sizeBytes,
     settings: new Map(),
-    ...(stamp === undefined ? {} : { stamp }),
+    ...stamp,
     modulesImage: {
       label: new TextDecoder("latin1").decode(label).replace(/\0.*$/s, ""),
       releases,

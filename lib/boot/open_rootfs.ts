@@ -1,60 +1,53 @@
-/** The root image as the user named it -> the Reader of export 0, and what is on it. */
-import { formatSize } from "../bytes/size.ts";
+/** The root file system of an image, whatever is around it. */
 import { FastboopError } from "../errors/errors.ts";
+import type { OpenedImage } from "../filesystems/open_image.ts";
 import { type RootImage, sniffRootImage } from "../images/sniff.ts";
-import type { HttpEvent } from "../sources/http.ts";
-import { openSource } from "../sources/open.ts";
+import type { FileTree } from "../sources/file_tree.ts";
 import type { Reader } from "../sources/reader.ts";
-import type { Progress } from "./progress.ts";
-
-/** A phone whose disk is slow waits; a phone whose disk fails is lost. So a dead server is waited for. */
-const PATIENCE_MS = 10 * 60_000;
+import type { ImageSources } from "./image_sources.ts";
 
 export interface Rootfs extends RootImage {
+  /** Export 0. */
   readonly reader: Reader;
+  /** Its files, read through `reader`, which disposing of the tree leaves open. */
+  openTree(): Promise<FileTree>;
 }
 
 /**
- * Opens the root image and looks at its superblock.
+ * Finds the root file system of an image. One with nothing around it is served straight from `reader`.
  *
- * @throws {FastboopError} `not-found`, `source`, `permission`; `unsupported` when no root file system
- * lies at its start.
+ * @throws {FastboopError} `usage` when no partition can be chosen, `unsupported` when there is no root file
+ * system, what the containers throw.
  */
 export async function openRootfs(
-  spec: string,
-  progress: Progress,
+  reader: Reader,
+  sources: ImageSources,
+  { partition }: { readonly partition?: string | undefined },
   signal: AbortSignal,
 ): Promise<Rootfs> {
-  progress.phase("Opening the root image");
-  const reader = await openSource(spec, {
-    signal,
-    patienceMs: PATIENCE_MS,
-    onEvent: (event) => tellHttp(event, progress),
-  });
-  try {
-    const image = await sniffRootImage(reader, { signal });
-    if (image === undefined) throw notARoot();
-    progress.note(`${image.filesystem}, ${formatSize(reader.sizeBytes)}`);
-    return { ...image, reader };
-  } catch (error) {
-    await reader[Symbol.asyncDispose]();
-    throw error;
-  }
+  const image = partition === undefined ? await sniffRootImage(reader, { signal }) : undefined;
+  if (image !== undefined) return { ...image, reader, openTree: () => sources.openTree(reader) };
+  const inner = await sources.openImage(
+    { leaf: reader },
+    partition === undefined ? {} : { partition },
+  );
+  return await rootfsOf(inner, sources);
 }
 
-function notARoot(): FastboopError {
-  return new FastboopError({
+/** @throws {FastboopError} `unsupported` when it is none that the phone can mount; the image is closed then. */
+export async function rootfsOf(image: OpenedImage, sources: ImageSources): Promise<Rootfs> {
+  const { format, blockSizeBytes, reader } = image;
+  if ((format === "erofs" || format === "ext4") && blockSizeBytes !== undefined) {
+    const openTree = () => sources.openTree(reader);
+    return { filesystem: format, blockSizeBytes, reader, openTree };
+  }
+  await image[Symbol.asyncDispose]();
+  throw new FastboopError({
     kind: "unsupported",
     action: "Find a root file system in the image",
-    state: "neither an EROFS nor an ext4 superblock lies at its start",
-    hint:
-      "Unpack containers (xz, gzip, zip, GPT, sparse) first and give the bare file system image",
+    state: `${image.steps.length === 0 ? "it" : `what is inside (${image.steps.join(", ")})`} is ${
+      format === undefined ? "nothing that is recognised" : format
+    }`,
+    hint: "Give an EROFS or ext4 image, in xz, gzip, zstd, zip, tar, sparse or a disk if need be",
   });
-}
-
-function tellHttp(event: HttpEvent, progress: Progress): void {
-  if (event.type === "warning") progress.warn(event.text);
-  else if (event.type === "degraded") {
-    progress.warn(`the image's server fails (${event.state}); the phone is kept waiting`);
-  } else if (event.type === "recovered") progress.note("the image's server answers again");
 }

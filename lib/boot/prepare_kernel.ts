@@ -5,8 +5,9 @@ import { layoutExt4 } from "../filesystems/ext4/layout.ts";
 import { MODULES_IMAGE_LIMITS } from "../filesystems/limits.ts";
 import { digestModules } from "../kernel/digest_modules.ts";
 import { findKernelTree } from "../kernel/find_tree.ts";
-import { runDepmod } from "../kernel/depmod/run_depmod.ts";
+import { FirmwareFolder } from "../kernel/firmware/firmware_folder.ts";
 import { indexFiles } from "../kernel/index_files.ts";
+import type { XzDecoder } from "../kernel/inflate_module.ts";
 import { installModules } from "../kernel/install_modules.ts";
 import type { KernelTree } from "../kernel/kernel_tree.ts";
 import type { ModuleIndex } from "../kernel/module_index.ts";
@@ -24,28 +25,40 @@ import { DirectoryTree } from "../sources/directory.ts";
 import type { FileTree } from "../sources/file_tree.ts";
 import type { Reader } from "../sources/reader.ts";
 import type { Environment } from "./environment.ts";
+import { modulesFirmware } from "./modules_firmware.ts";
 import type { Rootfs } from "./open_rootfs.ts";
 import type { Progress } from "./progress.ts";
+import type { BootRequest } from "./request.ts";
 
 /** Label of the modules image; stage0 checks it before it mounts export 1. */
 export const MODULES_LABEL = "fastboop-modules";
 
-/** The modules of the tree, installed and laid out. */
+/** The modules of the kernel: of a build tree installed and laid out, or where a root file system has them. */
 export interface PreparedModules {
   readonly tree: FileTree;
   /** `usr/lib/modules/<release>`. */
   readonly directory: string;
   readonly index: ModuleIndex;
-  /** Of what was built, before installation: the stamp's. */
-  readonly digest: string;
-  /** Export 1. */
-  readonly image: Reader;
+  /** Of what was built, before installation: the stamp's. Absent for modules of a root file system. */
+  readonly digest?: string;
+  /** Export 1; absent when the root file system has the modules. */
+  readonly image?: Reader;
+  /** For modules that are stored as xz. */
+  readonly xz?: XzDecoder;
 }
 
 export interface PrepareOptions {
   env: Environment;
   progress: Progress;
   signal: AbortSignal;
+}
+
+/** What of a request decides on the modules of a build. */
+export type ModulesRequest = Pick<BootRequest, "extraModules" | "firmware">;
+
+export interface CheckTreeOptions extends PrepareOptions {
+  /** A look at the same tree by this run, which need not be repeated when it found all that is wanted. */
+  known?: KernelTree | undefined;
 }
 
 /**
@@ -57,8 +70,9 @@ export async function checkTree(
   dir: string,
   rootfs: Rootfs,
   profile: DeviceProfile | undefined,
-  options: PrepareOptions,
+  options: CheckTreeOptions,
 ): Promise<KernelTree> {
+  if (options.known !== undefined && hasAllFor(options.known, profile)) return options.known;
   const tree = await findKernelTree(dir, {
     env: options.env,
     signal: options.signal,
@@ -72,47 +86,71 @@ export async function checkTree(
   return tree;
 }
 
+/** Only the architecture and the device tree depend on the profile. */
+function hasAllFor({ arch, dtb }: KernelTree, profile: DeviceProfile | undefined): boolean {
+  if (profile !== undefined && profile.arch !== arch) return false;
+  return arch !== "aarch64" || profile?.devicetreeName === undefined || dtb !== undefined;
+}
+
 /**
  * Lays the modules image out straight over the tree's modules, or with `runDir` over what make's
  * modules_install leaves there; nothing is copied into it. Undefined for a kernel without modules.
  */
 export async function prepareModules(
   tree: KernelTree,
+  request: ModulesRequest,
   options: PrepareOptions,
   runDir?: string,
 ): Promise<PreparedModules | undefined> {
   if (tree.moduleCount === 0) return undefined;
   const { env, progress, signal } = options;
   progress.phase("Preparing the modules");
+  const outsideDirs = request.extraModules ?? [];
   const { tree: modules, directory, index, warnings } = runDir !== undefined
     ? await makeModules(tree, runDir, options)
     : await prepareNativeModules(tree, {
-      depmod: (files, directory) => runDepmod(files, directory, { signal }),
+      outsideDirs,
       signal,
     });
   for (const warning of warnings) progress.warn(warning);
-  const digest = (await digestModules(tree.outDir, { env, signal }))!;
+  const digest = (await digestModules(tree.outDir, { env, outsideDirs, signal }))!;
+  const firmware = await modulesFirmware(
+    request,
+    { tree: modules, directory, index },
+    tree.release,
+    {
+      signal,
+      onWarning: progress.warn,
+    },
+  );
   const stamp = makeModulesStamp({
     release: tree.release,
     arch: tree.arch,
     modulesDigest: digest,
+    firmwareDigest: firmware?.digest,
     sourceDateEpoch: env["SOURCE_DATE_EPOCH"],
   });
   const added = new Map([[MODULES_STAMP_NAME, encodeStamp(stamp)]]);
   const stamped = new ModulesTree(modules, { directory, added });
-  const layout = await layoutExt4(stamped, {
+  const shown = firmware === undefined
+    ? stamped
+    : new FirmwareFolder(stamped, { directory, files: firmware.files, source: firmware.source });
+  const layout = await layoutExt4(shown, {
     label: MODULES_LABEL,
     owner: "root",
     limits: MODULES_IMAGE_LIMITS,
     signal,
   });
   const image = new Ext4Image(layout);
+  const besides = firmware === undefined
+    ? ""
+    : `, ${firmware.files.length} files of firmware (${formatSize(firmware.sizeBytes)})`;
   progress.note(
-    `${index.modules.size} modules; export 1 is ${
+    `${index.modules.size} modules${besides}; export 1 is ${
       formatSize(image.sizeBytes)
     } of ext4, laid out in memory`,
   );
-  return { tree: stamped, directory, index, digest, image };
+  return { tree: shown, directory, index, digest, image };
 }
 
 async function makeModules(

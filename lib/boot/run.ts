@@ -1,31 +1,25 @@
 /** `boot`: from the inputs to a phone that is served. The only place that knows the whole way. */
 import type { DeviceProfile } from "../profiles/device_profile.ts";
-import {
-  assembleBootImage,
-  assembleInitramfs,
-  type AssembleInput,
-  type Identity,
-} from "./assemble.ts";
-import type { Environment } from "./environment.ts";
+import { assembleBootImage, assembleInitramfs } from "./assemble.ts";
+import { assembleInput } from "./assemble_input.ts";
+import { deviceProfiles } from "./device_profiles.ts";
 import { exportsOf } from "./exports_of.ts";
 import { findBootloader } from "./find_bootloader.ts";
 import { handOver } from "./hand_over.ts";
 import { identityOf } from "./identity_of.ts";
 import { openBus } from "./open_bus.ts";
-import { prepare, type Prepared } from "./prepare.ts";
-import { checkTree } from "./prepare_kernel.ts";
-import type { Progress } from "./progress.ts";
+import type { ImageSourcesOptions } from "./image_sources.ts";
+import { openInput } from "./open_input.ts";
+import { prepare } from "./prepare.ts";
 import type { BootRequest, PhoneRequest } from "./request.ts";
+import type { SmooExport } from "../smoo/export.ts";
 import { servePhone } from "./serve_phone.ts";
 
-export interface BootOptions {
+export interface BootOptions extends ImageSourcesOptions {
   request: BootRequest;
   phone: PhoneRequest;
-  /** Profiles the phone may be; with `request.deviceProfile` that one alone. */
+  /** Profiles the phone may be. */
   profiles: readonly DeviceProfile[];
-  env: Environment;
-  progress: Progress;
-  signal: AbortSignal;
   /** Called when everything is prepared, before a phone is touched: gives permissions up. */
   onPrepared: () => void;
 }
@@ -36,48 +30,25 @@ export interface BootOptions {
  * @throws {FastboopError} of every kind; `cancelled` is the normal end.
  */
 export async function boot(options: BootOptions): Promise<never> {
-  const { request, phone, profiles, progress, signal } = options;
-  const known = request.deviceProfile === undefined ? undefined : profiles[0];
+  const { request, phone, progress, signal } = options;
   await using bus = await openBus(phone.usb);
-  await using prepared = await prepare(request, known, options);
+  await using input = await openInput(request, options);
+  const profiles = deviceProfiles(options.profiles, input, request);
+  const known = request.deviceProfile === undefined ? undefined : profiles[0];
+  await using prepared = await prepare(request, input, known, options);
   options.onPrepared();
   const found = await findBootloader(bus, { profiles, request: phone, progress, signal });
   const { profile, link } = found;
   const identity = identityOf(link.info);
+  let exports: SmooExport[];
   try {
-    const input = await assembleInput(prepared, profile, identity, options);
-    const { bytes } = await assembleInitramfs(input);
-    await handOver(link, await assembleBootImage(input, bytes), { bus, progress, signal });
+    const parts = await assembleInput(prepared, profile, identity, request, options);
+    const { bytes } = await assembleInitramfs(parts);
+    await handOver(link, await assembleBootImage(parts, bytes), { bus, progress, signal });
+    exports = exportsOf(parts);
   } finally {
     await link[Symbol.asyncDispose]();
   }
-  return await servePhone({
-    bus,
-    identity,
-    exports: exportsOf(prepared),
-    progress,
-    signal,
-  });
-}
-
-/** With the profile known only now, the tree is looked at again: for its architecture and device tree. */
-async function assembleInput(
-  prepared: Prepared,
-  profile: DeviceProfile,
-  identity: Identity,
-  { request, env, progress, signal }: Omit<BootOptions, "phone" | "profiles" | "onPrepared">,
-): Promise<AssembleInput> {
-  const { rootfs, modules } = prepared;
-  const tree = await checkTree(request.kernel, rootfs, profile, { env, progress, signal });
-  return {
-    request,
-    rootfs,
-    tree,
-    modules,
-    profile,
-    identity,
-    env,
-    signal,
-    onWarning: progress.warn,
-  };
+  await prepared.letGoOfKernel();
+  return await servePhone({ bus, identity, exports, progress, signal });
 }

@@ -1,29 +1,31 @@
 /**
  * `inspect --verify-only`: whether a file is made of what the tree and the options give now. The inputs are
- * hashed again and compared with the file's stamp, one by one. Nothing is built and nothing is changed.
+ * gathered and hashed again as a build would, and compared with the file's stamp, one by one. Nothing is
+ * built and nothing is changed.
  */
 import { FastboopError } from "../errors/errors.ts";
 import type { Arch } from "../kernel/arch.ts";
 import { digestModules } from "../kernel/digest_modules.ts";
 import { findKernelTree } from "../kernel/find_tree.ts";
 import type { KernelTree } from "../kernel/kernel_tree.ts";
+import { prepareNativeModules } from "../kernel/native_modules/prepare_native_modules.ts";
 import type { DeviceProfile } from "../profiles/device_profile.ts";
 import { type BuildStamp, STAMP_INPUTS, type StampInput } from "../stage0/build_stamp.ts";
-import { kernelCmdline } from "../stage0/kernel_cmdline.ts";
-import { makeStamp } from "../stage0/make_stamp.ts";
-import { readPayload } from "../stage0/payload.ts";
-import { stage0Modules } from "../stage0/stage0_modules.ts";
+import { TOOL } from "../stage0/make_stamp.ts";
 import type { Environment } from "./environment.ts";
 import type { Inspection } from "./inspect.ts";
-import { readDeviceTree } from "./read_device_tree.ts";
-import { type StampedSettings, stampedSettings } from "./stamped_settings.ts";
+import { modulesFirmware } from "./modules_firmware.ts";
+import type { BootRequest } from "./request.ts";
+import { stage0Content } from "./stage0_content.ts";
 
-export interface VerifyRequest {
+/** What the file was asked for with. */
+export interface VerifyRequest extends
+  Pick<
+    BootRequest,
+    "dtb" | "append" | "firmware" | "requireModules" | "extraModules"
+  > {
   /** Directory of the kernel tree, or below it. */
   readonly kernel: string;
-  readonly dtb?: string | undefined;
-  readonly append?: string | undefined;
-  readonly requireModules: readonly string[];
 }
 
 export interface StageVerdict {
@@ -53,96 +55,108 @@ export async function verifyBuild(
   options: VerifyOptions,
 ): Promise<StageVerdict[]> {
   const { stamp } = inspection;
-  const stages: readonly StampInput[] = inspection.kind === "modules-image"
-    ? ["modules"]
-    : STAMP_INPUTS;
-  if (stamp === undefined) {
-    return stages.map((stage) => ({ stage, state: "missing", why: "the file has no build stamp" }));
-  }
-  const { profile, env, signal } = options;
-  if (profile === undefined && inspection.kind !== "modules-image") throw noProfile();
-  const tree = await attempt(() =>
-    findKernelTree(request.kernel, {
-      env,
-      signal,
-      arch: profile?.arch ?? stamp.arch as Arch,
-      ...(profile?.devicetreeName === undefined ? {} : { devicetreeName: profile.devicetreeName }),
-    })
-  );
-  if (tree instanceof FastboopError) {
-    return stages.map((stage) => ({ stage, state: "missing", why: tree.state }));
-  }
-  const modules = await attempt(() => digestModules(tree.outDir, { env, signal }));
-  const modulesDigest = modules instanceof FastboopError ? undefined : modules;
-  const current: Current = profile === undefined
-    ? (modulesDigest === undefined ? {} : { modules: modulesDigest })
-    : await currentInputs(inspection, request, { tree, profile, modulesDigest, env });
-  return stages.flatMap((stage) => {
-    const problem = stage === "modules" && modules instanceof FastboopError ? modules : undefined;
-    if (problem !== undefined) return [{ stage, state: "missing" as const, why: problem.state }];
-    return compare(stage, stamp, current[stage], tree);
+  const isModulesImage = inspection.kind === "modules-image";
+  const stages: readonly StampInput[] = isModulesImage ? ["modules", "firmware"] : STAMP_INPUTS;
+  const missing = (why: string) =>
+    stages.map((stage) => ({ stage, state: "missing" as const, why }));
+  if (stamp === undefined) return missing(inspection.stampProblem ?? "the file has no build stamp");
+  if (options.profile === undefined && !isModulesImage) throw noProfile();
+  const found = await attempt(async () => {
+    const tree = await findTree(request, stamp, options);
+    return { tree, current: await currentInputs(inspection, request, tree, options) };
   });
+  if (found instanceof FastboopError) return missing(found.state);
+  return stages.flatMap((stage) =>
+    compare(stage, { stamp, held: inspection.held }, found.current[stage], found.tree)
+  );
 }
 
-interface Now {
-  tree: KernelTree;
-  profile: DeviceProfile;
-  modulesDigest: string | undefined;
-  env: Environment;
+async function findTree(
+  request: VerifyRequest,
+  stamp: BuildStamp,
+  { env, profile, signal }: VerifyOptions,
+): Promise<KernelTree> {
+  return await findKernelTree(request.kernel, {
+    env,
+    signal,
+    arch: profile?.arch ?? stamp.arch as Arch,
+    ...(profile?.devicetreeName === undefined ? {} : { devicetreeName: profile.devicetreeName }),
+  });
 }
 
 async function currentInputs(
   inspection: Inspection,
   request: VerifyRequest,
-  { tree, profile, modulesDigest, env }: Now,
+  tree: KernelTree,
+  { env, profile, signal }: VerifyOptions,
 ): Promise<Current> {
-  const rootfs = inspection.settings.get("stage0.rootfs") === "ext4" ? "ext4" : "erofs";
-  const hasModules = tree.moduleCount > 0;
-  const { cmdlineAppend } = profile.bootImage;
-  const settings: StampedSettings = {
-    rootfs,
-    ...(hasModules ? { modulesRelease: tree.release } : {}),
-  };
-  return makeStamp({
-    release: tree.release,
-    arch: tree.arch,
-    profile: profile.id,
-    modulesDigest,
-    kernel: tree.image.bytes,
-    init: await readPayload(tree.arch, { env }),
-    settings: stampedSettings(settings),
-    moduleNames: hasModules
-      ? stage0Modules({
-        rootfs,
-        modulesExport: true,
-        profileModules: profile.kernelModules.map(({ name }) => name),
-        requiredModules: request.requireModules,
-      })
-      : [],
-    dtb: request.dtb === undefined ? tree.dtb?.bytes : await readDeviceTree(request.dtb),
-    cmdline: kernelCmdline({
-      ...(cmdlineAppend === undefined ? {} : { profile: cmdlineAppend }),
-      ...(request.append === undefined ? {} : { append: request.append }),
+  const outsideDirs = request.extraModules ?? [];
+  const digest = await digestModules(tree.outDir, { env, outsideDirs, signal });
+  const isModulesImage = inspection.kind === "modules-image";
+  // Firmware of the modules image goes by what all of the modules name.
+  const needsModules = !isModulesImage || inspection.stamp?.inputs.firmware !== undefined ||
+    request.firmware?.into === "modules";
+  const modules = digest === undefined || !needsModules ? undefined : {
+    ...await prepareNativeModules(tree, {
+      isLook: true,
+      outsideDirs,
+      signal,
     }),
-  }).inputs;
+    digest,
+    image: true,
+  };
+  await using _modules = modules?.tree;
+  const quiet = () => {};
+  if (isModulesImage) {
+    const firmware = modules === undefined
+      ? undefined
+      : await modulesFirmware(request, modules, tree.release, { signal, onWarning: quiet });
+    await using _firmware = firmware;
+    return {
+      ...(digest === undefined ? {} : { modules: digest }),
+      ...(firmware === undefined ? {} : { firmware: firmware.digest }),
+    };
+  }
+  const filesystem = inspection.settings.get("stage0.rootfs") === "ext4" ? "ext4" : "erofs";
+  const { stamp } = await stage0Content({
+    ...{ request, rootfs: { filesystem }, tree, modules, profile: profile!, env, signal },
+    onWarning: quiet,
+  });
+  return stamp.inputs;
+}
+
+interface Then {
+  stamp: BuildStamp;
+  /** What the file itself holds beside the initramfs. */
+  held: Inspection["held"];
 }
 
 function compare(
   stage: StampInput,
-  stamp: BuildStamp,
+  { stamp, held }: Then,
   now: string | undefined,
   tree: KernelTree,
 ): StageVerdict[] {
   const then = stamp.inputs[stage];
   if (then === undefined && now === undefined) return [];
-  if (then === undefined) return [{ stage, state: "missing", why: "the file was made without" }];
-  if (now === undefined) return [{ stage, state: "missing", why: "there is none now" }];
-  if (then === now) return [{ stage, state: "fresh", why: "" }];
-  const released = (stage === "kernel" || stage === "modules") && stamp.release !== tree.release
-    ? `release ${stamp.release} then, ${tree.release} now; `
-    : "";
-  const why = `${released}${then.slice(0, 12)} then, ${now.slice(0, 12)} now`;
-  return [{ stage, state: "stale", why }];
+  const verdict = (state: StageVerdict["state"], why: string) => [{ stage, state, why }];
+  if (then === undefined) return verdict("missing", "the file was made without");
+  const short = (digest: string) => digest.slice(0, 12);
+  const inside = stage === "kernel" ? held?.kernel : stage === "dtb" ? held?.dtb : undefined;
+  if (inside !== undefined && inside !== then) {
+    return verdict("stale", `the file holds ${short(inside)}, its stamp names ${short(then)}`);
+  }
+  if (now === undefined) return verdict("missing", "there is none now");
+  if (then !== now) {
+    const isReleased = stage === "kernel" || stage === "modules";
+    const released = isReleased && stamp.release !== tree.release
+      ? `release ${stamp.release} then, ${tree.release} now; `
+      : "";
+    return verdict("stale", `${released}${short(then)} then, ${short(now)} now`);
+  }
+  // The same inputs, but another program may make something else of them.
+  if (stamp.tool !== TOOL) return verdict("stale", `made by ${stamp.tool}, this is ${TOOL}`);
+  return verdict("fresh", "");
 }
 
 async function attempt<T>(work: () => Promise<T>): Promise<T | FastboopError> {

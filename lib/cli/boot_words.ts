@@ -1,6 +1,11 @@
 /** Words and options of `boot` and `stage0` -> what the boot room takes. */
 import type { Environment } from "../boot/environment.ts";
-import type { BootRequest, PhoneRequest } from "../boot/request.ts";
+import {
+  type BootRequest,
+  isTreeRequest,
+  type PhoneRequest,
+  type TreeRequest,
+} from "../boot/request.ts";
 import { FastboopError } from "../errors/errors.ts";
 import type { Options } from "./command.ts";
 import { readFirmwareWords } from "./firmware_words.ts";
@@ -27,26 +32,51 @@ const NAMES = [
   "SOURCE_DATE_EPOCH",
 ] as const;
 
-/** @throws {FastboopError} `usage`, and `unsupported` for a root image's own kernel. */
+/** @throws {FastboopError} `usage` for options that need a kernel tree. */
 export async function bootRequest(
   [rootfs]: string[],
   options: Options,
 ): Promise<BootRequest> {
   const kernel = text(options, "kernel");
-  if (kernel === undefined) {
+  const { dir, ...firmware } = await readFirmwareWords(options);
+  const modules = options["modules"] as ModulesWords | undefined;
+  if (kernel === undefined && modules?.from !== undefined) {
+    throw withoutTree(`--modules ${modules.from}`, "the root image has its modules installed");
+  }
+  const release = text(options, "release");
+  if (kernel !== undefined && release !== undefined) {
     throw new FastboopError({
-      kind: "unsupported",
-      action: "Find a kernel",
-      state: "taking it from inside the root image is not built yet",
-      hint: "Pass --kernel=DIR with a built kernel tree",
+      kind: "usage",
+      action: `Use --release ${release}`,
+      state: "it chooses among the kernels of the root image, and --kernel names another one",
+      hint: "Give one of the two",
     });
   }
-  const { policy, list, dir } = await readFirmwareWords(options);
-  const modules = options["modules"] as ModulesWords | undefined;
+  const extraModules = options["extraModules"] as string[] | undefined;
+  if (kernel === undefined && extraModules !== undefined) {
+    throw withoutTree("--extra-modules", "there is no build that they would belong to");
+  }
+  if (kernel === undefined && firmware.into === "modules") {
+    throw withoutTree("--firmware-into modules", "there is no modules image");
+  }
+  const copies = modules?.from === "make" || options["watch"] === true;
+  if (copies && extraModules !== undefined) {
+    throw new FastboopError({
+      kind: "usage",
+      action: "Use --extra-modules",
+      state: "make installs the modules, and only those of the tree",
+      hint: "Leave --modules=make and --watch out",
+    });
+  }
   return {
     rootfs: rootfs!,
-    ...(dir === undefined ? {} : { firmware: { policy, list, dir } }),
+    bootProfile: text(options, "bootProfile"),
+    partition: text(options, "partition"),
+    dtbOverlays: options["dtbo"] as string[] | undefined,
+    extraModules,
+    ...(dir === undefined ? {} : { firmware: { ...firmware, dir } }),
     kernel,
+    release,
     deviceProfile: text(options, "deviceProfile"),
     dtb: text(options, "dtb"),
     append: text(options, "append"),
@@ -56,6 +86,21 @@ export async function bootRequest(
     ],
     modules: modules?.from,
   };
+}
+
+/** `boot --watch` is for a tree that is built anew. */
+export function treeRequest(request: BootRequest): TreeRequest {
+  if (isTreeRequest(request)) return request;
+  throw withoutTree("--watch", "there is no tree to watch");
+}
+
+function withoutTree(option: string, state: string): FastboopError {
+  return new FastboopError({
+    kind: "usage",
+    action: `Use ${option}`,
+    state: `without --kernel ${state}`,
+    hint: "Pass --kernel=DIR with a built kernel tree",
+  });
 }
 
 export function phoneRequest(options: Options): PhoneRequest {

@@ -2,8 +2,11 @@
 import { FastboopError } from "../errors/errors.ts";
 import type { ModulesWords } from "./boot_words.ts";
 import type { Command, CommandOption } from "./command.ts";
+import { BOOTPROFILE_COMMANDS } from "./bootprofile_commands.ts";
+import { CACHE_COMMANDS } from "./cache_commands.ts";
 import { DTB_COMMANDS } from "./dtb_commands.ts";
-import { FIRMWARE_OPTIONS } from "./firmware_options.ts";
+import { FIRMWARE_INTO, FIRMWARE_OPTIONS } from "./firmware_options.ts";
+import { IMAGE_COMMANDS } from "./image_commands.ts";
 import { INSPECT_COMMANDS } from "./inspect_commands.ts";
 import { KCONFIG_COMMANDS } from "./kconfig_commands.ts";
 import { MODULES_COMMANDS } from "./modules_commands.ts";
@@ -38,8 +41,15 @@ const PHONE: CommandOption[] = [
 const PAYLOAD: CommandOption[] = [
   {
     flags: "--kernel <dir>",
-    text: "kernel, device tree and modules from this build tree; a bare --kernel is --kernel=.",
+    text: "kernel, device tree and modules from this build tree; a bare --kernel is --kernel=. " +
+      "(default: the root image's own kernel)",
   },
+  {
+    flags: "--release <release>",
+    text: "of several kernels in the root image this one (default: the newest that has modules)",
+  },
+  { flags: "--boot-profile <id>", text: "of several boot profiles in a channel this one" },
+  { flags: "--partition <partition>", text: "of a disk image: number, label or PARTUUID" },
   {
     flags: "--modules <word>",
     text:
@@ -48,9 +58,20 @@ const PAYLOAD: CommandOption[] = [
     parse: modulesSource,
   },
   { flags: "--device-profile <id>", text: "do not ask the phone what it is" },
-  { flags: "--dtb <file>", text: "device tree blob instead of the tree's" },
+  { flags: "--dtb <file>", text: "device tree blob instead of the tree's or the root image's" },
+  {
+    flags: "--dtbo <file>",
+    text: "compiled device tree overlay to apply (repeatable)",
+    parse: collect,
+  },
   { flags: "--append <words>", text: "words to add to the kernel command line" },
   ...FIRMWARE_OPTIONS,
+  FIRMWARE_INTO,
+  {
+    flags: "--extra-modules <dir>",
+    text: "also the modules built in DIR with `make M=DIR` (repeatable)",
+    parse: collect,
+  },
   {
     flags: "--require-module <name>",
     text: "one more module for stage0, or a @set of them (repeatable)",
@@ -77,6 +98,7 @@ export const COMMANDS: readonly Command[] = [
       },
     ],
     examples: [
+      "fastboop boot https://example.org/rootfs.img.xz",
       "fastboop boot https://example.org/rootfs.ero --kernel",
       "fastboop boot rootfs.ero --kernel=/src/linux --usb usbip://127.0.0.1",
       "fastboop boot rootfs.ero --kernel --device-profile oneplus-fajita -o boot.img",
@@ -132,6 +154,9 @@ export const COMMANDS: readonly Command[] = [
     run: async (words, options, context) =>
       await (await import("./run_image.ts")).runImageCpio(words, options, context),
   },
+  ...IMAGE_COMMANDS,
+  ...BOOTPROFILE_COMMANDS,
+  ...CACHE_COMMANDS,
   ...MODULES_COMMANDS,
   ...DTB_COMMANDS,
   ...MODULES_DEPMOD_COMMANDS,

@@ -13,6 +13,8 @@ export interface FirmwareWords {
   readonly list: readonly string[];
   /** Directory of this machine. */
   readonly dir?: string;
+  /** Absent on verbs without --firmware-into, and when it is not given. */
+  readonly into?: "stage0" | "modules";
 }
 
 const MAX_LIST_BYTES = 1 << 20;
@@ -22,7 +24,20 @@ export async function readFirmwareWords(options: Options): Promise<FirmwareWords
   const policy = parseFirmwarePolicy(String(options["firmware"] ?? "auto"));
   const list = await readList(options["firmwareList"], policy.includes("list"));
   const dir = options["firmwareDir"];
-  return { policy, list, ...(typeof dir === "string" ? { dir } : {}) };
+  const into = options["firmwareInto"] as FirmwareWords["into"];
+  if (into !== undefined && dir === undefined) {
+    throw new FastboopError({
+      kind: "usage",
+      action: "Use --firmware-into",
+      state: "nothing says where the firmware is",
+      hint: "Pass --firmware-dir /usr/lib/firmware",
+    });
+  }
+  return {
+    ...{ policy, list },
+    ...(typeof dir === "string" ? { dir } : {}),
+    ...(into === undefined ? {} : { into }),
+  };
 }
 
 async function readList(path: unknown, isWanted: boolean): Promise<string[]> {

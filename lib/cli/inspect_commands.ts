@@ -1,5 +1,6 @@
 /** The verbs that look at what was built. */
 import type { Command } from "./command.ts";
+import { FIRMWARE_INTO, FIRMWARE_OPTIONS } from "./firmware_options.ts";
 
 const collect = (word: string, previous: unknown) => [...(previous as string[] ?? []), word];
 
@@ -20,9 +21,16 @@ export const INSPECT_COMMANDS: readonly Command[] = [
       { flags: "--append <words>", text: "words that were added to the kernel command line" },
       {
         flags: "--require-module <name>",
-        text: "a module that was added to stage0 (repeatable)",
+        text: "a module or @set that was added to stage0 (repeatable)",
         parse: collect,
       },
+      {
+        flags: "--extra-modules <dir>",
+        text: "modules of DIR that were added (repeatable)",
+        parse: collect,
+      },
+      ...FIRMWARE_OPTIONS,
+      FIRMWARE_INTO,
     ],
     examples: [
       "fastboop inspect boot.img",

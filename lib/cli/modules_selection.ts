@@ -2,7 +2,7 @@
 import { FastboopError } from "../errors/errors.ts";
 import { missingModulesError } from "../kernel/missing_modules_error.ts";
 import type { ModuleIndex } from "../kernel/module_index.ts";
-import { type Resolution, resolveModules } from "../kernel/resolve_modules.ts";
+import { type Resolution, resolveModules, type ResolveOptions } from "../kernel/resolve_modules.ts";
 import { loadBundledSets } from "../kernel/sets/bundled_sets.ts";
 import { importZeroOs } from "../kernel/sets/import_zero_os.ts";
 import { type ModuleSet, parseSet } from "../kernel/sets/parse_set.ts";
@@ -15,6 +15,7 @@ const MAX_SET_BYTES = 1 << 20;
 /**
  * Resolves names and `@set` words, with `--set-file` and `--zero-os-list` beside the bundled sets.
  *
+ * @param resolve beyond what modprobe loads.
  * @throws {FastboopError} `tree` for a name the user typed that is not there; `usage` for an unknown set.
  */
 export async function resolveWords(
@@ -22,9 +23,10 @@ export async function resolveWords(
   words: readonly string[],
   options: Options,
   { progress }: CommandContext,
+  resolve: ResolveOptions = {},
 ): Promise<Resolution> {
   const sets = await loadSets(options, progress.note);
-  const resolution = resolveModules(index, selectModules(words, sets));
+  const resolution = resolveModules(index, selectModules(words, sets), resolve);
   const missing = resolution.absent.filter(({ optional }) => optional !== true);
   if (missing.length > 0) throw missingModulesError(index, missing.map(({ word }) => word));
   return resolution;

@@ -4,7 +4,6 @@ import { openErofs } from "../filesystems/erofs/open_erofs.ts";
 import { openExt4 } from "../filesystems/ext4/open_ext4.ts";
 import { sniffRootImage } from "../images/sniff.ts";
 import { XzPool } from "../images/xz/xz_pool.ts";
-import { runDepmod } from "../kernel/depmod/run_depmod.ts";
 import { findKernelTree } from "../kernel/find_tree.ts";
 import { findModulesDirectory } from "../kernel/find_modules_directory.ts";
 import type { XzDecoder } from "../kernel/inflate_module.ts";
@@ -81,7 +80,6 @@ function openDirectory(path: string): Place {
 async function openKernel(dir: string, { signal, progress }: CommandContext): Promise<Place> {
   const kernel = await findKernelTree(dir, { env: readEnvironment(), signal });
   const { tree, directory, warnings } = await prepareNativeModules(kernel, {
-    depmod: (modules, at) => runDepmod(modules, at, { signal }),
     signal,
   });
   for (const warning of warnings) progress.warn(warning);

@@ -7,6 +7,7 @@ import type { DeviceProfile } from "../profiles/device_profile.ts";
 import { openFile } from "../sources/file.ts";
 import { readEnvironment } from "./boot_words.ts";
 import type { CommandContext, Options } from "./command.ts";
+import { readFirmwareWords } from "./firmware_words.ts";
 
 /** Exit code of a file that is not what a build would give now. */
 const STALE = 3;
@@ -35,8 +36,11 @@ async function verify(
 ): Promise<StageVerdict[]> {
   const { verifyBuild } = await import("../boot/verify_build.ts");
   const word = (name: string) => options[name] as string | undefined;
+  const { dir, ...firmware } = await readFirmwareWords(options);
   const request = {
     kernel: word("kernel") ?? ".",
+    ...(dir === undefined ? {} : { firmware: { ...firmware, dir } }),
+    extraModules: options["extraModules"] as string[] | undefined,
     dtb: word("dtb"),
     append: word("append"),
     requireModules: options["requireModule"] as string[] | undefined ?? [],
@@ -73,12 +77,17 @@ function describe(inspection: Inspection): string[] {
     rows.push(["modules of", modulesImage.releases.join(", ") || "(none)"]);
   }
   for (const [key, value] of inspection.settings) rows.push([key, value]);
-  if (stamp === undefined) rows.push(["build stamp", "none"]);
+  if (stamp === undefined) rows.push(["build stamp", inspection.stampProblem ?? "none"]);
   else {
     rows.push(["made by", stamp.tool], ["release", `${stamp.release}, ${stamp.arch}`]);
     if (stamp.profile !== undefined) rows.push(["profile", stamp.profile]);
+    const held: Record<string, string | undefined> = { ...inspection.held };
     for (const [name, digest] of Object.entries(stamp.inputs)) {
-      rows.push([`${name} sha256`, digest]);
+      const isOther = held[name] !== undefined && held[name] !== digest;
+      rows.push([
+        `${name} sha256`,
+        isOther ? `${digest}, but the file holds ${held[name]}` : digest,
+      ]);
     }
   }
   const width = Math.max(...rows.map(([key]) => key.length));

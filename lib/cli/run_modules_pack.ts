@@ -22,7 +22,9 @@ export async function runModulesPack(
   await using stack = new AsyncDisposableStack();
   const root = policy === "none" ? undefined : await firmwareRoot(source, dir, options);
   if (root !== undefined && root.tree !== source.tree) stack.use(root.tree);
-  const resolution = await resolveWords(await source.index(), words, options, context);
+  // What is packed must have what its modules may ask for later.
+  const weak = { weak: true };
+  const resolution = await resolveWords(await source.index(), words, options, context, weak);
   const { xz, release, tree, directory } = source;
   const { signal, progress } = context;
   const packed = await packModules({

@@ -5,7 +5,7 @@ import {
   assembleInitramfs,
   type AssembleInput,
 } from "../../lib/boot/assemble.ts";
-import { prepare } from "../../lib/boot/prepare.ts";
+import { prepareFor } from "../support/prepare_for.ts";
 import { loadBundledProfiles } from "../../lib/cli/load_profiles.ts";
 import type { DeviceProfile } from "../../lib/profiles/device_profile.ts";
 import { type BootInputs, bootInputs } from "../support/boot_inputs.ts";
@@ -26,10 +26,10 @@ async function prepared(
 ): Promise<void> {
   const whole = { rootfs: inputs.rootPath, kernel: inputs.tree, requireModules: [], ...request };
   const options = { env: inputs.env, progress: new RecordedProgress(), signal };
-  await using made = await prepare(whole, profile, options);
-  const { rootfs, tree, modules } = made;
+  await using made = await prepareFor(whole, profile, options);
+  const { tree, modules } = await made.kernelFor(profile);
   await work({
-    ...{ rootfs, tree, modules, profile, signal, onWarning: () => {} },
+    ...{ rootfs: made.input.rootfs, tree, modules, profile, signal, onWarning: () => {} },
     ...{ request: whole, identity: IDENTITY, env: inputs.env },
   });
 }

@@ -1,8 +1,10 @@
 /** What `inspect` and `--verify-only` say of files that were built from miniature trees. */
 import assert from "node:assert/strict";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import { buildBootImage, buildInitramfsOnly } from "../../lib/boot/build_image.ts";
+import { prepareModules } from "../../lib/boot/prepare_kernel.ts";
+import { findKernelTree } from "../../lib/kernel/find_tree.ts";
 import { inspect } from "../../lib/boot/inspect.ts";
-import { stampedSettings } from "../../lib/boot/stamped_settings.ts";
 import { verifyBuild, type VerifyRequest } from "../../lib/boot/verify_build.ts";
 import { encodeBootImage } from "../../lib/bootimg/encode.ts";
 import { concat } from "../../lib/bytes/concat.ts";
@@ -11,29 +13,33 @@ import { encodeCpio } from "../../lib/filesystems/cpio/encode_cpio.ts";
 import { Ext4Image } from "../../lib/filesystems/ext4/image.ts";
 import { layoutExt4 } from "../../lib/filesystems/ext4/layout.ts";
 import { digestModules } from "../../lib/kernel/digest_modules.ts";
-import { findKernelTree } from "../../lib/kernel/find_tree.ts";
 import { loadProfiles } from "../../lib/cli/load_profiles.ts";
 import { profileById } from "../../lib/profiles/select.ts";
 import { MemoryReader } from "../../lib/sources/memory.ts";
 import { encodeStamp, STAMP_PATH } from "../../lib/stage0/build_stamp.ts";
 import { buildInitramfs } from "../../lib/stage0/initramfs.ts";
 import { makeModulesStamp, makeStamp } from "../../lib/stage0/make_stamp.ts";
-import { readPayload } from "../../lib/stage0/payload.ts";
-import { stage0Modules } from "../../lib/stage0/stage0_modules.ts";
 import { directory, file, MemoryTree } from "../filesystems/memory_tree.ts";
-import { arm64Image, bzImage, RELEASE, setTime } from "../kernel/fixture_tree.ts";
+import {
+  arm64Image,
+  bzImage,
+  moduleElf,
+  RELEASE,
+  setTime,
+  writeFiles,
+} from "../kernel/fixture_tree.ts";
 import { type BootInputs, bootInputs, writeTree } from "../support/boot_inputs.ts";
+import { RecordedProgress } from "./recorded_progress.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 const look = (bytes: Uint8Array) => inspect(new MemoryReader(bytes, "test"));
 const signal = new AbortController().signal;
 const profiles = await loadProfiles({ onWarning: () => {} });
 const profile = profileById(profiles, "virtual-x86_64");
-const CMDLINE = profile.bootImage.cmdlineAppend ?? "";
 
 const STAMP = makeStamp({
   ...{ release: RELEASE, arch: "aarch64", profile: "p", modulesDigest: "ab".repeat(32) },
-  ...{ kernel: bytesOf("k"), init: bytesOf("i"), cmdline: "", moduleNames: [] },
+  ...{ kernel: bytesOf("k"), init: bytesOf("i"), cmdline: "", loads: [], firmware: [] },
   settings: { rootfs: "erofs" },
 });
 
@@ -119,9 +125,12 @@ Deno.test("inspect() finds the stamp of an initramfs that is built into a kernel
 
 Deno.test("inspect() unpacks a bzImage to look for its initramfs", async () => {
   for (const pack of [gzipSync, zstdCompressSync]) {
-    const stored = pack(kernelWith(stamped()));
+    const plain = kernelWith(stamped());
+    const stored = pack(plain);
     // Every codec but gzip is followed by the size of the plain kernel.
-    const payload = pack === gzipSync ? stored : concat([stored, new Uint8Array(4).fill(0xcc)]);
+    const size = new Uint8Array(4);
+    new DataView(size.buffer).setUint32(0, plain.length, true);
+    const payload = pack === gzipSync ? stored : concat([stored, size]);
     const image = new Uint8Array(1024 + 512 + Math.ceil(payload.length / 16) * 16);
     image.set(bzImage());
     const view = new DataView(image.buffer);
@@ -172,21 +181,15 @@ Deno.test("inspect() refuses other files, and damage ends in a typed error", asy
   }
 });
 
-/** The initramfs that a boot of these inputs would send. */
-async function builtFrom(inputs: BootInputs): Promise<Uint8Array> {
-  const tree = await findKernelTree(inputs.tree, { env: inputs.env });
-  const settings = stampedSettings({ rootfs: "erofs", modulesRelease: tree.release });
-  const init = await readPayload("x86_64", { env: {} });
-  const stamp = makeStamp({
-    ...{ release: tree.release, arch: tree.arch, profile: profile.id, settings, init },
-    ...{ kernel: tree.image.bytes, cmdline: CMDLINE },
-    modulesDigest: await digestModules(tree.outDir, { env: {} }),
-    moduleNames: stage0Modules({
-      ...{ rootfs: "erofs", modulesExport: true, requiredModules: [] },
-      profileModules: profile.kernelModules.map(({ name }) => name),
-    }),
-  });
-  return buildInitramfs({ init, settings: { ...settings, serial: "S9" }, modules: [], stamp });
+/** The initramfs that a boot of these inputs sends, and its boot image. */
+async function builtFrom(inputs: BootInputs, more: Partial<VerifyRequest> = {}) {
+  const whole = { rootfs: inputs.rootPath, kernel: inputs.tree, requireModules: [] };
+  const request = { ...whole, deviceProfile: profile.id, ...more };
+  const progress = new RecordedProgress();
+  const options = { request, profiles: [profile], env: inputs.env, progress, signal };
+  const { bytes } = await buildInitramfsOnly(options);
+  const { parts } = await buildBootImage(options);
+  return { archive: bytes, bootImage: concat(parts) };
 }
 
 async function verdicts(bytes: Uint8Array, inputs: BootInputs, more: Partial<VerifyRequest> = {}) {
@@ -198,18 +201,17 @@ async function verdicts(bytes: Uint8Array, inputs: BootInputs, more: Partial<Ver
 
 const FRESH = {
   ...{ kernel: "fresh", modules: "fresh", stage0: "fresh", settings: "fresh", cmdline: "fresh" },
+  loads: "fresh",
 };
 
 Deno.test("verifyBuild() calls exactly the stage stale whose input was touched", async () => {
   await using inputs = await bootInputs();
-  const archive = await builtFrom(inputs);
+  const { archive } = await builtFrom(inputs);
   assert.deepEqual(await verdicts(archive, inputs), FRESH);
   assert.deepEqual(await verdicts(archive, inputs, { append: "quiet" }), {
     ...FRESH,
     cmdline: "stale",
   });
-  const more = await verdicts(archive, inputs, { requireModules: ["usbhid"] });
-  assert.deepEqual(more, { ...FRESH, settings: "stale" });
 
   const kernelPath = `${inputs.tree}/arch/x86/boot/bzImage`;
   const kernel = await Deno.readFile(kernelPath);
@@ -226,9 +228,92 @@ Deno.test("verifyBuild() calls exactly the stage stale whose input was touched",
   assert.deepEqual(await verdicts(archive, inputs), { ...FRESH, modules: "stale" });
 });
 
+/** A module that nothing needs and that names firmware, and a directory which has it. */
+async function withDriver(inputs: BootInputs): Promise<string> {
+  const order = `${inputs.tree}/modules.order`;
+  await Deno.writeTextFile(order, "drivers/net/nic.o\n", { append: true });
+  await writeFiles(inputs.tree, { "drivers/net/nic.ko": moduleElf({ firmware: ["nic/a.fw"] }) });
+  await writeFiles(`${inputs.dir}/firmware`, { "nic/a.fw": bytesOf("firmware") });
+  return `${inputs.dir}/firmware`;
+}
+
+Deno.test("verifyBuild() sees other modules and other firmware in stage0", async () => {
+  await using inputs = await bootInputs();
+  const dir = await withDriver(inputs);
+  const firmware = { policy: "auto", list: [], dir } as const;
+  const asked = { requireModules: ["nic"], firmware };
+  const { archive } = await builtFrom(inputs, asked);
+  const fresh = { ...FRESH, firmware: "fresh" };
+  assert.deepEqual(await verdicts(archive, inputs, asked), fresh);
+  assert.deepEqual(await verdicts(archive, inputs), {
+    ...fresh,
+    loads: "stale",
+    firmware: "missing",
+  });
+  await Deno.writeFile(`${dir}/nic/a.fw`, bytesOf("Firmware"));
+  assert.deepEqual(await verdicts(archive, inputs, asked), { ...fresh, firmware: "stale" });
+});
+
+Deno.test("verifyBuild() sees other firmware in a modules image", async () => {
+  await using inputs = await bootInputs();
+  const dir = await withDriver(inputs);
+  const firmware = { policy: "auto", list: [], dir, into: "modules" } as const;
+  const request = { kernel: inputs.tree, requireModules: [], firmware };
+  const options = { env: inputs.env, progress: new RecordedProgress(), signal };
+  const kernel = await findKernelTree(inputs.tree, { env: inputs.env });
+  const modules = (await prepareModules(kernel, request, options))!;
+  await using _tree = modules.tree;
+  const found = await inspect(modules.image!);
+  const states = async () => {
+    const stages = await verifyBuild(found, request, { env: {}, profile: undefined, signal });
+    return Object.fromEntries(stages.map(({ stage, state }) => [stage, state]));
+  };
+  assert.deepEqual(await states(), { modules: "fresh", firmware: "fresh" });
+  await Deno.writeFile(`${dir}/nic/a.fw`, bytesOf("Firmware"));
+  assert.deepEqual(await states(), { modules: "fresh", firmware: "stale" });
+});
+
+Deno.test("verifyBuild() sees modules of another build outside of the tree", async () => {
+  await using inputs = await bootInputs();
+  const outside = `${inputs.dir}/outside`;
+  const extra = { "modules.order": "extra.o\n", "extra.ko": moduleElf() };
+  await writeFiles(outside, extra);
+  const asked = { requireModules: ["extra"], extraModules: [outside] };
+  const { archive } = await builtFrom(inputs, asked);
+  assert.deepEqual(await verdicts(archive, inputs, asked), FRESH);
+  await writeFiles(outside, { "extra.ko": moduleElf({ aliases: ["x"] }) });
+  assert.deepEqual(await verdicts(archive, inputs, asked), { ...FRESH, modules: "stale" });
+});
+
+Deno.test("verifyBuild() sees a boot image whose kernel is not the one of its stamp", async () => {
+  await using inputs = await bootInputs();
+  const { bootImage } = await builtFrom(inputs);
+  assert.deepEqual(await verdicts(bootImage, inputs), FRESH);
+  // Behind the header's page, in the kernel.
+  bootImage[2048 + 1500]! ^= 1;
+  assert.deepEqual(await verdicts(bootImage, inputs), { ...FRESH, kernel: "stale" });
+});
+
+Deno.test("verifyBuild() never calls a stamp of another version fresh", async () => {
+  await using inputs = await bootInputs();
+  const { archive } = await builtFrom(inputs);
+  const changed = async (from: string, to: string) => {
+    const text = new TextDecoder("latin1").decode(archive);
+    const at = text.indexOf(from);
+    assert.ok(at > 0);
+    const bytes = new Uint8Array(archive);
+    bytes.set(bytesOf(to), at);
+    return await verdicts(bytes, inputs);
+  };
+  const older = await changed(`{"schema":2`, `{"schema":1`);
+  assert.deepEqual(new Set(Object.values(older)), new Set(["missing"]));
+  const other = await changed(`"tool":"fastboop 0.1.0"`, `"tool":"fastboop 0.0.9"`);
+  assert.deepEqual(new Set(Object.values(other)), new Set(["stale"]));
+});
+
 Deno.test("verifyBuild() calls stages missing while the tree is not ready, and changes nothing", async () => {
   await using inputs = await bootInputs();
-  const archive = await builtFrom(inputs);
+  const { archive } = await builtFrom(inputs);
   const before = await listing(inputs.dir);
   await verdicts(archive, inputs);
   assert.equal(await listing(inputs.dir), before);

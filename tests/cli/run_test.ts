@@ -37,7 +37,7 @@ const USAGE: [words: string[], says: RegExp][] = [
   [["boot", "x", "--kernl"], /Did you mean --kernel/],
   [["boot", "x", "--kernel", "--wait", "soon"], /"soon" is not a whole number/],
   [["boot", "x", "--kernel", "--usb", "there"], /"there" is not an address\nhint: Write usbip/],
-  [["boot", "x", "--kernel", "--device-profile", "nope"], /none named "nope"\nhint: The profiles/],
+  [["boot", "x", "--watch"], /without --kernel there is no tree to watch\nhint: Pass --kernel/],
   [["stage0", "x", "--kernel"], /nothing says which phone it is\nhint: Pass --device-profile/],
   [["detect", "extra"], /too many arguments/],
   [["image", "ext4", ".", "--owner", "me"], /"me" is neither root nor source/],
@@ -71,8 +71,10 @@ Deno.test("--kernel DIR says that the directory belongs to the option", async ()
   assertFailed(end, 2, /too many arguments[^]*--kernel=DIR/);
 });
 
-Deno.test("boot without --kernel says that it needs one", async () => {
-  assertFailed(await fastboop(["boot", "rootfs.ero"]), 3, /Find a kernel[^]*hint: Pass --kernel/);
+Deno.test("a device profile that neither fastboop nor the input has is a usage error", async () => {
+  await using inputs = await bootInputs();
+  const end = await fastboop(["boot", inputs.rootPath, "--device-profile", "nope"]);
+  assertFailed(end, 2, /none named "nope"\nhint: The profiles/);
 });
 
 Deno.test("make sees nothing of the environment but PATH, HOME and TMPDIR", async () => {

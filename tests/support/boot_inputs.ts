@@ -12,12 +12,12 @@ import {
 import { PatternReader } from "./pattern_reader.ts";
 
 /** What stage0 needs, all built in. */
-const SYMBOLS = [
+export const SYMBOLS = [
   ...["BLK_DEV_INITRD", "PROC_FS", "SYSFS", "DEVTMPFS", "TMPFS", "TMPFS_XATTR", "CONFIGFS_FS"],
   ...["USB_GADGET", "USB_CONFIGFS", "USB_CONFIGFS_F_FS", "AIO", "IO_URING", "BLK_DEV_UBLK"],
   ...["OVERLAY_FS", "EXT4_FS"],
 ];
-const BUILTIN = ["configfs", "libcomposite", "usb_f_fs", "ublk_drv", "overlay", "ext4"];
+export const BUILTIN = ["configfs", "libcomposite", "usb_f_fs", "ublk_drv", "overlay", "ext4"];
 const MODULES = ["fs/erofs/erofs", "lib/libcrc32c"];
 
 export const ROOT_BYTES = 1 << 20;

@@ -27,6 +27,7 @@ const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     "--include=lib/profiles/devices",
     "--include=lib/kernel/sets",
     "--include=lib/images/xz/xz_worker.ts",
+    "--include=lib/filesystems/worker/image_worker.ts",
     `--target=${target}`,
     `--output=${output}`,
     "main.ts",

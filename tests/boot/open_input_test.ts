@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { openRootfs } from "../../lib/boot/open_rootfs.ts";
+import { openInput } from "../../lib/boot/open_input.ts";
 import { temporary } from "../kernel/fixture_tree.ts";
 import { rootImage } from "../support/boot_inputs.ts";
 import { ofKind } from "../support/expect_kind.ts";
@@ -8,37 +8,39 @@ import { RecordedProgress } from "./recorded_progress.ts";
 
 const never = new AbortController().signal;
 
-Deno.test("openRootfs() opens a path and tells what is on it", async () => {
+const open = (rootfs: string, progress: RecordedProgress, signal = never) =>
+  openInput({ rootfs }, { env: {}, progress, signal });
+
+Deno.test("openInput() opens a path and tells what is on it", async () => {
   await using dir = await temporary();
   await Deno.writeFile(`${dir.path}/root`, rootImage());
   const progress = new RecordedProgress();
-  const root = await openRootfs(`${dir.path}/root`, progress, never);
-  await using _reader = root.reader;
-  assert.deepEqual([root.filesystem, root.blockSizeBytes], ["erofs", 4096]);
+  await using input = await open(`${dir.path}/root`, progress);
+  const { filesystem, blockSizeBytes } = input.rootfs;
+  assert.deepEqual([filesystem, blockSizeBytes], ["erofs", 4096]);
   assert.deepEqual(progress.lines, ["phase Opening the root image", "note erofs, 1 MiB"]);
 });
 
-Deno.test("openRootfs() closes what holds no root file system", async () => {
+Deno.test("openInput() closes what holds no root file system", async () => {
   await using dir = await temporary();
   await Deno.writeFile(`${dir.path}/root`, new Uint8Array(4096));
-  const open = openRootfs(`${dir.path}/root`, new RecordedProgress(), never);
+  const opening = open(`${dir.path}/root`, new RecordedProgress());
   // Deno's own resource check fails this test when the file stays open.
-  await assert.rejects(open, ofKind("unsupported", /neither an EROFS nor an ext4/));
+  await assert.rejects(opening, ofKind("unsupported", /nothing that is recognised/));
 });
 
-Deno.test("openRootfs() warns about a server without a strong validator", async () => {
+Deno.test("openInput() warns about a server without a strong validator", async () => {
   await using web = new FaultyHttp(rootImage());
   web.etag = null;
   const progress = new RecordedProgress();
-  const root = await openRootfs(web.url(), progress, never);
-  await root.reader[Symbol.asyncDispose]();
+  await using _input = await open(web.url(), progress);
   assert.equal(progress.count(/^warn .*no strong ETag/), 1);
 });
 
-Deno.test("openRootfs() stops a silent server's opening with the signal", async () => {
+Deno.test("openInput() stops a silent server's opening with the signal", async () => {
   await using web = new FaultyHttp(rootImage());
   const stop = new AbortController();
   web.onRequest = () => (stop.abort(), { silent: true });
-  const open = openRootfs(web.url(), new RecordedProgress(), stop.signal);
-  await assert.rejects(open, ofKind("cancelled"));
+  const opening = open(web.url(), new RecordedProgress(), stop.signal);
+  await assert.rejects(opening, ofKind("cancelled"));
 });

@@ -1,0 +1,33 @@
+/** A boot profile from the network may say what a phone is sent, but not out of this machine's files. */
+import { printable } from "../bytes/printable.ts";
+import { FastboopError } from "../errors/errors.ts";
+import type { Leaf, Pipeline } from "../images/pipeline/pipeline.ts";
+import { type BootProfile, pipelinesOf } from "../profiles/boot_profile.ts";
+
+export const isUrl = (spec: string): boolean => /^https?:/i.test(spec);
+
+/** @throws {FastboopError} `permission` when a pipeline of the profile begins with a file of this machine. */
+export function refuseLocalFiles(profile: BootProfile): void {
+  const path = pipelinesOf(profile).flatMap(namesOf).find((name) => !isUrl(name));
+  if (path !== undefined) throw refused(path);
+}
+
+export function refused(path: string): FastboopError {
+  return new FastboopError({
+    kind: "permission",
+    action: "Use a boot profile from the network",
+    state: `it names "${printable(path)}", a file of this machine`,
+    hint: "Fetch the profile, read it with fastboop bootprofile show and give its path",
+  });
+}
+
+function namesOf(pipeline: Pipeline): string[] {
+  const leaf = leafOf(pipeline);
+  if (leaf.kind === "http") return [leaf.url];
+  if (leaf.kind === "file") return [leaf.path || "."];
+  return [leaf.index, ...leaf.chunkStore === undefined ? [] : [leaf.chunkStore]];
+}
+
+function leafOf(pipeline: Pipeline): Leaf {
+  return "source" in pipeline ? leafOf(pipeline.source) : pipeline;
+}

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { extractTree } from "../../lib/cli/extract_tree.ts";
+import type { Entry, FileTree } from "../../lib/sources/file_tree.ts";
+import { MemoryReader } from "../../lib/sources/memory.ts";
+import type { Reader } from "../../lib/sources/reader.ts";
+import { withTempDir } from "../filesystems/foreign_tools.ts";
+import { ofKind } from "../support/expect_kind.ts";
+
+const entry = (name: string, kind: Entry["kind"], more: Partial<Entry> = {}): Entry => ({
+  name,
+  kind,
+  mode: kind === "directory" ? 0o755 : 0o644,
+  uid: 0,
+  gid: 0,
+  sizeBytes: 0,
+  mtimeSeconds: 1,
+  mtimeNanoseconds: 0,
+  ...more,
+});
+const ROOT = entry("", "directory");
+
+/** Gives whatever names it is told to, as no reader of ours would. */
+class LyingTree implements FileTree {
+  readonly #lists: Record<string, Entry[]>;
+
+  constructor(lists: Record<string, Entry[]>) {
+    this.#lists = lists;
+  }
+
+  stat(): Promise<Entry | undefined> {
+    return Promise.resolve(ROOT);
+  }
+
+  list(path: string): Promise<Entry[]> {
+    return Promise.resolve(this.#lists[path] ?? []);
+  }
+
+  open(path: string): Promise<Reader> {
+    return Promise.resolve(new MemoryReader(new TextEncoder().encode("pwned"), path));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+const options = { signal: new AbortController().signal, isRoot: false };
+
+for (const name of ["..", ".", "", "a/b", "../x", "/etc", "x\0y"]) {
+  Deno.test(`extractTree() refuses the name ${JSON.stringify(name)}`, () =>
+    withTempDir(async (dir) => {
+      const tree = new LyingTree({ "": [entry(name, "file")] });
+      await assert.rejects(extractTree(tree, "", ROOT, `${dir}/out`, options), ofKind("corrupt"));
+      assert.deepEqual([...Deno.readDirSync(dir)].map((one) => one.name), ["out"]);
+    }));
+}
+
+Deno.test("extractTree() writes nothing through a link of the image", () =>
+  withTempDir(async (dir) => {
+    await Deno.mkdir(`${dir}/outside`);
+    await Deno.writeTextFile(`${dir}/outside/kept`, "mine");
+    const link = entry("a", "symlink", { linkTarget: "../outside" });
+    const twice = new LyingTree({
+      "": [link, entry("a", "directory")],
+      a: [entry("kept", "file"), entry("new", "file")],
+    });
+    await assert.rejects(extractTree(twice, "", ROOT, `${dir}/one`, options), ofKind("source"));
+    const file = new LyingTree({
+      "": [{ ...link, linkTarget: "../outside/kept" }, entry("a", "file")],
+    });
+    await assert.rejects(extractTree(file, "", ROOT, `${dir}/two`, options), ofKind("source"));
+    assert.equal(await Deno.readTextFile(`${dir}/outside/kept`), "mine");
+    assert.deepEqual([...Deno.readDirSync(`${dir}/outside`)].map(({ name }) => name), ["kept"]);
+  }));
+
+Deno.test("extractTree() changes neither mode nor time of what a link points at", () =>
+  withTempDir(async (dir) => {
+    await Deno.writeTextFile(`${dir}/victim`, "mine");
+    await Deno.chmod(`${dir}/victim`, 0o600);
+    const before = Deno.statSync(`${dir}/victim`);
+    const link = entry("a", "symlink", {
+      linkTarget: `${dir}/victim`,
+      mode: 0o777,
+      hardLinkKey: "7",
+    });
+    const tree = new LyingTree({ "": [link, { ...link, name: "b" }] });
+    await extractTree(tree, "", ROOT, `${dir}/out`, options);
+    const after = Deno.statSync(`${dir}/victim`);
+    assert.deepEqual([after.mode, after.mtime, after.nlink], [before.mode, before.mtime, 1]);
+    assert.equal(Deno.readLinkSync(`${dir}/out/b`), `${dir}/victim`);
+  }));
+
+Deno.test("extractTree() keeps set-user-ID bits from who is not root", () =>
+  withTempDir(async (dir) => {
+    const tree = new LyingTree({ "": [entry("su", "file", { mode: 0o4755 })] });
+    const { leftOut } = await extractTree(tree, "", ROOT, `${dir}/out`, options);
+    assert.equal(Deno.statSync(`${dir}/out/su`).mode! & 0o7777, 0o755);
+    assert.ok(leftOut.has("set-user-ID and set-group-ID bits"));
+  }));
+
+Deno.test("extractTree() ends in a directory that contains itself", () =>
+  withTempDir(async (dir) => {
+    const tree = new LyingTree({});
+    tree.list = () => Promise.resolve([entry("loop".repeat(50), "directory")]);
+    await assert.rejects(extractTree(tree, "", ROOT, `${dir}/out`, options), ofKind("limit"));
+  }));

@@ -16,6 +16,8 @@ export interface GuestReport {
 
 export interface BootSessionOptions extends LabParts {
   phone?: Omit<VirtualPhoneOptions, "lab">;
+  /** Manifest of a boot profile, which is compiled and given to `boot` by URL instead of the root image. */
+  manifest?: (rootUrl: string) => string;
   /** Further arguments of `fastboop boot`. */
   args?: readonly string[];
   env?: Record<string, string>;
@@ -26,7 +28,10 @@ export interface BootSessionOptions extends LabParts {
 /** Longest time from `boot` to the end of userspace's report, on two shared cores. */
 export const USERSPACE_TIMEOUT_MS = 120_000;
 
+/** Roots that bring a kernel, in them or beside them. */
+const HAVE_KERNEL = /-(kernel|mbr|gpt)$/;
 const ROOT_PATH = "/rootfs.ero";
+const PROFILE_PATH = "/profile.fbp";
 
 export class BootSession implements AsyncDisposable {
   /** The fastboop that boots and serves. */
@@ -38,6 +43,8 @@ export class BootSession implements AsyncDisposable {
     readonly phone: VirtualPhone,
     /** TMPDIR of fastboop: what is left in it, fastboop left there. */
     readonly temporary: string,
+    /** What the session itself keeps. */
+    private readonly directory: string,
     private readonly options: BootSessionOptions,
   ) {
     this.host = this.#startHost();
@@ -48,7 +55,14 @@ export class BootSession implements AsyncDisposable {
     const web = new WebServer({ [ROOT_PATH]: lab.rootImage });
     const phone = new VirtualPhone({ lab, ...options.phone });
     const temporary = await Deno.makeTempDir({ prefix: "fastboop-lab-tmp-" });
-    return new BootSession(lab, web, phone, temporary, options);
+    const directory = await Deno.makeTempDir({ prefix: "fastboop-lab-session-" });
+    if (options.manifest !== undefined) {
+      await compileProfile(options.manifest(web.url(ROOT_PATH)), `${directory}${PROFILE_PATH}`);
+      web.add(PROFILE_PATH, `${directory}${PROFILE_PATH}`);
+      web.requests.length = 0;
+      web.sentBytes = 0;
+    }
+    return new BootSession(lab, web, phone, temporary, directory, options);
   }
 
   /** Where the root image is served. */
@@ -68,10 +82,10 @@ export class BootSession implements AsyncDisposable {
     return parseReport(this.phone.console.text);
   }
 
-  /** SHA-256 of the root image, as hex. */
+  /** SHA-256 of the root file system, as hex. */
   async rootDigest(): Promise<string> {
     const hash = createHash("sha256");
-    using file = await Deno.open(this.lab.rootImage);
+    using file = await Deno.open(this.lab.rootFilesystem);
     for await (const chunk of file.readable) hash.update(chunk);
     return hash.digest("hex");
   }
@@ -81,14 +95,28 @@ export class BootSession implements AsyncDisposable {
     await this.phone[Symbol.asyncDispose]();
     await this.web[Symbol.asyncDispose]();
     await Deno.remove(this.temporary, { recursive: true });
+    await Deno.remove(this.directory, { recursive: true });
   }
 
   #startHost(): FastboopProcess {
-    const words = ["boot", this.rootUrl, `--kernel=${this.lab.kernelTree}`];
-    const args = [...words, "--usb", this.phone.address, ...this.options.args ?? []];
+    const kernel = HAVE_KERNEL.test(this.options.root) ? [] : [`--kernel=${this.lab.kernelTree}`];
+    const rootfs = this.options.manifest === undefined ? this.rootUrl : this.web.url(PROFILE_PATH);
+    const words = ["boot", rootfs, ...kernel, "--usb", this.phone.address];
+    const args = [...words, ...this.options.args ?? []];
     const { env, permissions } = this.options;
-    return new FastboopProcess(args, { env: { TMPDIR: this.temporary, ...env }, permissions });
+    // Blocks of an earlier session's URL are of no use to anybody.
+    const places = { TMPDIR: this.temporary, FASTBOOP_CACHE_DIR: `${this.directory}/cache` };
+    return new FastboopProcess(args, { env: { ...places, ...env }, permissions });
   }
+}
+
+/** As a user does, with all that a later boot need not find out. */
+async function compileProfile(manifest: string, to: string): Promise<void> {
+  await Deno.writeTextFile(`${to}.yaml`, manifest);
+  const words = ["bootprofile", "create", "--optimize", `${to}.yaml`, "-o", to];
+  await using compiler = new FastboopProcess(words);
+  const code = await compiler.waitForEnd(120_000);
+  if (code !== 0) throw new Error(`the profile is not compiled:\n${compiler.output.text}`);
 }
 
 /** Reads the lines that roots/lab-report prints. */

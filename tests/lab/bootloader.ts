@@ -43,6 +43,8 @@ export interface BootloaderOptions {
   variables: Record<string, string>;
   maxDownloadBytes: number;
   faults?: BootloaderFaults;
+  /** Called with each thing as it goes over the wire. */
+  onEntry?: (entry: WireEntry) => void;
 }
 
 /** One thing that went over the wire. */
@@ -143,7 +145,7 @@ export class Bootloader {
     const limit = this.faults.disconnectAtByte ?? Infinity;
     this.#receivedBytes += data.length;
     if (this.#receivedBytes >= limit) return false;
-    this.wire.push({ kind: "data", text: String(data.length) });
+    this.#note({ kind: "data", text: String(data.length) });
     this.#pieces.push(data);
     if (this.#receivedBytes < this.#expectedBytes) return true;
     const isExact = this.#receivedBytes === this.#expectedBytes;
@@ -155,7 +157,7 @@ export class Bootloader {
   }
 
   #takeCommand(command: string): void {
-    this.wire.push({ kind: "command", text: command });
+    this.#note({ kind: "command", text: command });
     const fault = this.faults.replyTo?.(command);
     if (fault === "silence") return;
     if (fault !== undefined) return this.#queue(fault);
@@ -200,7 +202,7 @@ export class Bootloader {
 
   #queue(reply: string | Uint8Array): void {
     const bytes = typeof reply === "string" ? encoder.encode(reply) : reply;
-    this.wire.push({ kind: "reply", text: new TextDecoder().decode(bytes) });
+    this.#note({ kind: "reply", text: new TextDecoder().decode(bytes) });
     this.#replies.push(bytes);
   }
 
@@ -218,6 +220,11 @@ export class Bootloader {
     this.#booted(this.#image!);
     this.#image = undefined;
     return false;
+  }
+
+  #note(entry: WireEntry): void {
+    this.wire.push(entry);
+    this.#options.onEntry?.(entry);
   }
 
   async #send(bytes: Uint8Array): Promise<boolean> {

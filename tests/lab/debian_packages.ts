@@ -24,6 +24,11 @@ const NEEDED: readonly (readonly [path: string, packageName: string])[] = [
   ["/usr/sbin/modinfo", "kmod"],
   ["/usr/bin/xz", "xz-utils"],
   ["/usr/bin/busybox", "busybox-static"],
+  ["/usr/sbin/sfdisk", "fdisk"],
+  ["/usr/sbin/sgdisk", "gdisk"],
+  ["/usr/sbin/mkfs.vfat", "dosfstools"],
+  ["/usr/bin/mcopy", "mtools"],
+  ["/usr/bin/img2simg", "android-sdk-libsparse-utils"],
 ];
 
 /** Packages that are missing on this machine. */

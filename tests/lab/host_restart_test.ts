@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { prepare } from "../../lib/boot/prepare.ts";
+import { exportsOf } from "../../lib/boot/exports_of.ts";
+import { prepareFor } from "../support/prepare_for.ts";
+import { loadBundledProfiles } from "../../lib/cli/load_profiles.ts";
+import { profileById } from "../../lib/profiles/select.ts";
 import { SmooHost } from "../../lib/smoo/host.ts";
 import { UsbIpBus } from "../../lib/usb/usbip/usbip_bus.ts";
 import { BootSession } from "./boot_session.ts";
@@ -15,11 +18,10 @@ async function serveAgain(session: BootSession, during: () => Promise<void>): Pr
     kernel: session.lab.kernelTree,
     requireModules: [],
   };
-  await using prepared = await prepare(request, undefined, options);
-  const host = new SmooHost([
-    { id: 1, name: "rootfs", reader: prepared.rootfs.reader, blockSizeBytes: 4096 },
-    { id: 2, name: "modules", reader: prepared.modules!.image, blockSizeBytes: 4096 },
-  ]);
+  await using prepared = await prepareFor(request, undefined, options);
+  const profile = profileById(await loadBundledProfiles(), "virtual-x86_64");
+  const { modules } = await prepared.kernelFor(profile);
+  const host = new SmooHost(exportsOf({ rootfs: prepared.input.rootfs, modules }));
   await using bus = new UsbIpBus(session.phone.address);
   const serving = host.serve(await openGadget(bus), { signal: stop.signal });
   try {

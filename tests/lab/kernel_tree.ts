@@ -25,6 +25,11 @@ async function sourceVersion(): Promise<string> {
   return await runCommand(["dpkg-query", "-W", "-f", "${Version}", "linux-source-6.12"]);
 }
 
+/** Directory of the kernel's sources, unpacked when they are not there yet. */
+export async function ensureKernelSource(): Promise<string> {
+  return await unpackSource(await sourceVersion());
+}
+
 async function unpackSource(version: string): Promise<string> {
   const source = `${labDirectory()}/linux-source-6.12`;
   await buildOnce(source, digestOf([version]), async () => {

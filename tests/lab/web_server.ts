@@ -26,6 +26,11 @@ export class WebServer implements AsyncDisposable {
     this.#server = Deno.serve(options, (request) => this.#answer(request));
   }
 
+  /** Serves one more file. */
+  add(path: string, file: string): void {
+    this.#files.set(path, file);
+  }
+
   url(path: string): string {
     return `http://127.0.0.1:${this.#server.addr.port}${path}`;
   }

@@ -9,7 +9,20 @@ export interface BenchRow {
   ok: boolean;
 }
 
-const BENCHES = ["start", "initramfs", "ext4", "cpio", "smoo", "usbip", "http", "depmod", "native"];
+const BENCHES = [
+  "start",
+  "initramfs",
+  "ext4",
+  "cpio",
+  "smoo",
+  "usbip",
+  "http",
+  "depmod",
+  "native",
+  "boot",
+  "trace",
+  "read",
+];
 
 function machine(): string {
   const model = /^model name\s*:\s*(.*)$/m.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1] ?? "?";

@@ -4,13 +4,12 @@
  */
 import process from "node:process";
 import { findKernelTree } from "../../lib/kernel/find_tree.ts";
-import { runDepmod } from "../../lib/kernel/depmod/run_depmod.ts";
 import { prepareNativeModules } from "../../lib/kernel/native_modules/prepare_native_modules.ts";
 import { layoutExt4 } from "../../lib/filesystems/ext4/layout.ts";
 import { Ext4Image } from "../../lib/filesystems/ext4/image.ts";
 
 const kernel = await findKernelTree(Deno.args[0]!, { env: {} });
-const { tree } = await prepareNativeModules(kernel, { depmod: runDepmod });
+const { tree } = await prepareNativeModules(kernel);
 const image = new Ext4Image(await layoutExt4(tree, { label: "fastboop-modules" }));
 await image.readAt(0, new Uint8Array(4096));
 const rssKib = /^VmHWM:\s*(\d+)/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1];

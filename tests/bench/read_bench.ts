@@ -1,0 +1,83 @@
+/** Reading images front to back against the formats' own tools, from process start, out of the page cache. */
+import { ensureKernelSource } from "../lab/kernel_tree.ts";
+import type { BenchRow } from "./bench.ts";
+import { type Contender, median, medianRatio, pairedTimes } from "./paired.ts";
+
+const ROUNDS = 3;
+const SIZE_BYTES = 2 ** 30;
+const CHILD = `${import.meta.dirname}/read_child.ts`;
+
+export async function bench(): Promise<BenchRow[]> {
+  const folder = await Deno.makeTempDir({ prefix: "fastboop-bench-" });
+  try {
+    const tree = `${folder}/tree`;
+    await fillTree(await ensureKernelSource(), tree);
+    await make("mkfs.erofs", "--quiet", "-zlz4", `${folder}/erofs`, tree);
+    await make("mke2fs", "-qFt", "ext4", "-d", tree, `${folder}/ext4`, "2200M");
+    await make("sh", "-c", `head -c 400M ${folder}/ext4 | xz -T0 -1 > ${folder}/xz`);
+    const read = (kind: string) => ours(kind, `${folder}/${kind}`);
+    const theirs = (program: string, ...args: string[]) => ({ program, args });
+    const erofs = await pairedTimes({
+      ours: read("erofs"),
+      theirs: theirs("fsck.erofs", "--extract", `${folder}/erofs`),
+    }, ROUNDS);
+    const ext4 = await pairedTimes({
+      ours: read("ext4"),
+      theirs: theirs("sh", "-c", debugfs(folder)),
+    }, ROUNDS);
+    const xz = await pairedTimes({
+      ours: read("xz"),
+      one: theirs("xz", "-dc", "-T1", `${folder}/xz`),
+      all: theirs("xz", "-dc", "-T0", `${folder}/xz`),
+    }, ROUNDS);
+    return [
+      row("read 1 GiB of EROFS lz4 / fsck.erofs --extract", erofs.ours, erofs.theirs, 2),
+      row("read 1 GiB of ext4 / debugfs rdump", ext4.ours, ext4.theirs),
+      row("read 400 MiB of xz / xz -dc -T1", xz.ours, xz.one),
+      row("read 400 MiB of xz / xz -dc -T0", xz.ours, xz.all),
+    ];
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** debugfs has no way to read without writing: it writes to memory. */
+function debugfs(folder: string): string {
+  const out = "/dev/shm/fastboop-bench-rdump";
+  return `mkdir ${out} && debugfs -R 'rdump / ${out}' ${folder}/ext4 2>/dev/null; rm -r ${out}`;
+}
+
+function ours(kind: string, path: string): Contender {
+  return { program: Deno.execPath(), args: ["run", "--quiet", "-A", CHILD, kind, path] };
+}
+
+/** The kernel's sources, as many of them as make 1 GiB. */
+async function fillTree(source: string, target: string): Promise<void> {
+  let left = SIZE_BYTES;
+  const copy = async (from: string, to: string): Promise<void> => {
+    await Deno.mkdir(to);
+    for await (const { name, isFile, isDirectory } of Deno.readDir(from)) {
+      if (left <= 0) return;
+      if (isDirectory) await copy(`${from}/${name}`, `${to}/${name}`);
+      if (!isFile) continue;
+      left -= (await Deno.stat(`${from}/${name}`)).size;
+      await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+    }
+  };
+  await copy(source, target);
+}
+
+async function make(program: string, ...args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(program, { args }).output();
+  if (!success) throw new Error(`${program} failed: ${new TextDecoder().decode(stderr)}`);
+}
+
+function row(name: string, ours: number[], theirs: number[], target = Infinity): BenchRow {
+  const ratio = medianRatio(ours, theirs);
+  return {
+    name,
+    figure: `${ratio.toFixed(2)} (${median(ours).toFixed(0)} / ${median(theirs).toFixed(0)} ms)`,
+    target: target === Infinity ? "none" : `<= ${target.toFixed(2)}`,
+    ok: ratio <= target,
+  };
+}

@@ -1,0 +1,41 @@
+/** Reads everything an image holds, as a child process of read_bench.ts: `erofs|ext4|xz FILE`. */
+import { openErofs } from "../../lib/filesystems/erofs/open_erofs.ts";
+import { openExt4 } from "../../lib/filesystems/ext4/open_ext4.ts";
+import { openXz } from "../../lib/images/xz/open_xz.ts";
+import { XzPool } from "../../lib/images/xz/xz_pool.ts";
+import { openFile } from "../../lib/sources/file.ts";
+import type { FileTree } from "../../lib/sources/file_tree.ts";
+import type { Reader } from "../../lib/sources/reader.ts";
+
+const PIECE_BYTES = 1 << 20;
+const piece = new Uint8Array(PIECE_BYTES);
+
+async function readAll(reader: Reader): Promise<number> {
+  for (let at = 0; at < reader.sizeBytes; at += PIECE_BYTES) {
+    await reader.readAt(at, piece.subarray(0, reader.sizeBytes - at));
+  }
+  return reader.sizeBytes;
+}
+
+async function readTree(tree: FileTree, folder: string): Promise<number> {
+  let sizeBytes = 0;
+  for (const entry of await tree.list(folder)) {
+    const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+    if (entry.kind === "directory") sizeBytes += await readTree(tree, path);
+    if (entry.kind !== "file") continue;
+    await using reader = await tree.open(path, entry);
+    sizeBytes += await readAll(reader);
+  }
+  return sizeBytes;
+}
+
+const [kind, path] = Deno.args;
+await using source = await openFile(path!);
+if (kind === "xz") {
+  await using pool = new XzPool();
+  await using reader = await openXz(source, { decodeXz: pool.decode });
+  console.log(await readAll(reader));
+} else {
+  await using tree = await (kind === "erofs" ? openErofs(source) : openExt4(source));
+  console.log(await readTree(tree, ""));
+}

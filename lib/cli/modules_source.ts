@@ -1,8 +1,6 @@
 /** `--modules-dir`, `--kernel` or `--rootfs` -> the modules of one release. */
+import { closingWith, ImageSources } from "../boot/image_sources.ts";
 import { FastboopError } from "../errors/errors.ts";
-import { openErofs } from "../filesystems/erofs/open_erofs.ts";
-import { openExt4 } from "../filesystems/ext4/open_ext4.ts";
-import { sniffRootImage } from "../images/sniff.ts";
 import { XzPool } from "../images/xz/xz_pool.ts";
 import { findKernelTree } from "../kernel/find_tree.ts";
 import { findModulesDirectory } from "../kernel/find_modules_directory.ts";
@@ -13,7 +11,6 @@ import { readModuleIndex } from "../kernel/read_module_index.ts";
 import { TreeFiles } from "../kernel/tree_files.ts";
 import { DirectoryTree } from "../sources/directory.ts";
 import type { FileTree } from "../sources/file_tree.ts";
-import { openSource } from "../sources/open.ts";
 import { readEnvironment } from "./boot_words.ts";
 import type { CommandContext, Options } from "./command.ts";
 
@@ -89,10 +86,10 @@ async function openKernel(dir: string, { signal, progress }: CommandContext): Pr
 async function openRootfs(
   path: string,
   release: string | undefined,
-  { signal }: CommandContext,
+  context: CommandContext,
 ): Promise<Place> {
   const isDirectory = (await new TreeFiles().stat(path))?.kind === "directory";
-  const tree = isDirectory ? new DirectoryTree(path) : await openImage(path, signal);
+  const tree = isDirectory ? new DirectoryTree(path) : await openImage(path, context);
   try {
     const directory = await findModulesDirectory(tree, release);
     const root = isDirectory ? (tree as DirectoryTree).rootPath : "";
@@ -103,20 +100,14 @@ async function openRootfs(
   }
 }
 
-async function openImage(path: string, signal: AbortSignal): Promise<FileTree> {
-  const reader = await openSource(path, { signal });
-  try {
-    const image = await sniffRootImage(reader, { signal });
-    if (image?.filesystem === "erofs") return await openErofs(reader);
-    if (image?.filesystem === "ext4") return await openExt4(reader);
-    throw new FastboopError({
-      kind: "unsupported",
-      action: `Read root file system "${path}"`,
-      state: "it is neither EROFS nor ext4",
-      hint: "Give an EROFS or ext4 image, or a directory",
-    });
-  } catch (error) {
-    await reader[Symbol.asyncDispose]();
-    throw error;
-  }
+async function openImage(
+  path: string,
+  { signal, progress }: CommandContext,
+): Promise<FileTree> {
+  await using stack = new AsyncDisposableStack();
+  const sources = stack.use(new ImageSources({ env: readEnvironment(), progress, signal }));
+  const reader = stack.use(await sources.open(path));
+  const tree = stack.use(await sources.openTree(reader));
+  const held = stack.move();
+  return closingWith(tree, { [Symbol.asyncDispose]: () => held.disposeAsync() });
 }

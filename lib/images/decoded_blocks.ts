@@ -7,6 +7,7 @@
  */
 import { cancelled, FastboopError } from "../errors/errors.ts";
 import { Semaphore } from "../sources/semaphore.ts";
+import { untilAborted } from "../sources/until_aborted.ts";
 
 /** Gives one block's content; `signal` ends it when nobody waits any more. */
 export type LoadBlock = (index: number, signal: AbortSignal) => Promise<Uint8Array>;
@@ -140,15 +141,4 @@ export class DecodedBlocks implements AsyncDisposable {
 
 function closed(action: string): FastboopError {
   return new FastboopError({ kind: "cancelled", action, state: "it is closed" });
-}
-
-/** The promise, or the signal's reason when that comes first. */
-function untilAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

@@ -5,16 +5,7 @@
  * keeps the inode: replacing the file by rename is harmless, writing into it is noticed by size and
  * modification time, and then every further read fails: a half-old image is never served.
  */
-import {
-  close,
-  constants,
-  fstatSync,
-  open,
-  read,
-  readSync,
-  realpathSync,
-  statSync,
-} from "node:fs";
+import { close, constants, fstatSync, open, read, readSync, realpathSync, statSync } from "node:fs";
 import { type BigIntStats } from "node:fs";
 import { cancelled, FastboopError } from "../errors/errors.ts";
 import { printable } from "../bytes/printable.ts";

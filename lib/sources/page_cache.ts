@@ -10,6 +10,7 @@ import { checkBounds } from "./bounds.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import type { Reader, ReadOptions } from "./reader.ts";
 import { Semaphore } from "./semaphore.ts";
+import { untilAborted } from "./until_aborted.ts";
 
 export interface PageCacheOptions {
   /** Unit of caching. Default 128 KiB, see the room's README for the measurement. */
@@ -294,15 +295,4 @@ export class PageCache implements Reader {
     this.counters.heldBytes = 0;
     await this.#upstream[Symbol.asyncDispose]();
   }
-}
-
-/** The promise, or the signal's reason when that comes first. */
-function untilAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

@@ -1,5 +1,6 @@
 import { cancelled } from "../../errors/errors.ts";
 import { Semaphore } from "../../sources/semaphore.ts";
+import { untilAborted } from "../../sources/until_aborted.ts";
 
 /** One load that is under way. */
 interface Running {
@@ -98,13 +99,4 @@ export class ChunkCache {
       this.#heldBytes -= old.length;
     }
   }
-}
-
-function untilAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(cancelled("Read a casync image", signal));
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

@@ -5,6 +5,7 @@
  * it have been aborted, and not before.
  */
 import { cancelled } from "../../errors/errors.ts";
+import { untilAborted } from "../until_aborted.ts";
 
 export interface Flight {
   readonly first: number;
@@ -71,15 +72,4 @@ export class BlockFlights {
       if (this.#flights.get(block) === flight) this.#flights.delete(block);
     }
   }
-}
-
-/** The promise, or the signal's reason when that comes first. */
-function untilAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

@@ -4,40 +4,12 @@ import { decodeXz } from "../../../lib/images/xz/decode_xz.ts";
 import { XzPool } from "../../../lib/images/xz/xz_pool.ts";
 import { FastboopError } from "../../../lib/errors/errors.ts";
 import { expectError } from "../../kernel/expect_error.ts";
+import { compress, content } from "../decoded_readers.ts";
 import { hasProgram } from "../../kernel/real_trees.ts";
 
 const ignore = !hasProgram("xz");
 
-async function xz(plain: Uint8Array, ...args: string[]): Promise<Uint8Array> {
-  const child = new Deno.Command("xz", {
-    args: ["--compress", "--stdout", ...args],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  const written = writer.write(plain).then(() => writer.close());
-  const { stdout } = await child.output();
-  await written;
-  return stdout;
-}
-
-/** Text, runs, and bytes nothing can compress, so that all kinds of symbols and chunks occur. */
-function content(sizeBytes: number): Uint8Array {
-  const bytes = new Uint8Array(sizeBytes);
-  let seed = 1;
-  for (let at = 0; at < sizeBytes; at++) {
-    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-    const kind = (at >> 14) % 4;
-    bytes[at] = kind === 0
-      ? seed >>> 24
-      : kind === 1
-      ? "module symbol alias "[(at * 7 + (seed >>> 31)) % 20]!.charCodeAt(0)
-      : kind === 2
-      ? at >> 9
-      : bytes[at - 5000 - (seed >>> 30)]!;
-  }
-  return bytes;
-}
+const xz = (plain: Uint8Array, ...args: string[]) => compress("xz", plain, ...args);
 
 Deno.test({
   name: "decodeXz() reads what xz writes, whatever its options",

@@ -5,6 +5,9 @@ import { type RootImage, sniffRootImage } from "../images/sniff.ts";
 import type { FileTree } from "../sources/file_tree.ts";
 import type { Reader } from "../sources/reader.ts";
 import type { ImageSources } from "./image_sources.ts";
+import type { BootRequest } from "./request.ts";
+
+const CASYNC_INDEX = /\.caibx$/i;
 
 export interface Rootfs extends RootImage {
   /** Export 0. */
@@ -22,15 +25,17 @@ export interface Rootfs extends RootImage {
 export async function openRootfs(
   reader: Reader,
   sources: ImageSources,
-  { partition }: { readonly partition?: string | undefined },
+  { rootfs, partition }: Pick<BootRequest, "rootfs" | "partition">,
   signal: AbortSignal,
 ): Promise<Rootfs> {
   const image = partition === undefined ? await sniffRootImage(reader, { signal }) : undefined;
   if (image !== undefined) return { ...image, reader, openTree: () => sources.openTree(reader) };
-  const inner = await sources.openImage(
-    { leaf: reader },
-    partition === undefined ? {} : { partition },
-  );
+  // Where its chunks are is told by where the index is.
+  const isIndex = CASYNC_INDEX.test(rootfs.replace(/[?#].*$/s, ""));
+  const spec = isIndex
+    ? { pipeline: { kind: "casync", index: rootfs } as const }
+    : { leaf: reader };
+  const inner = await sources.openImage(spec, partition === undefined ? {} : { partition });
   return await rootfsOf(inner, sources);
 }
 

@@ -15,6 +15,7 @@
 import { FastboopError } from "../errors/errors.ts";
 import { type EditableFdt, type EditableNode, editFdt, nodeAt, walkNodes } from "./edit_fdt.ts";
 import type { Fdt } from "./fdt.ts";
+import { MAX_FDT_DEPTH } from "./parse_fdt.ts";
 
 const PHANDLE_NAMES = ["phandle", "linux,phandle"];
 const OVERLAY = "__overlay__";
@@ -28,7 +29,7 @@ const SYMBOLS = "__symbols__";
  *
  * @param what names the overlay in errors.
  * @throws {FastboopError} `corrupt` for an overlay that contradicts itself, `not-found` for a label or path the
- * base has not, `limit` when no phandles are left.
+ * base has not, `limit` when no phandles are left or the tree becomes too deep.
  */
 export function applyOverlay(base: EditableFdt, overlay: Fdt, what: string): EditableFdt {
   return new Overlay(base, overlay, `Apply device tree overlay ${what}`).apply();
@@ -150,6 +151,11 @@ class Overlay {
 
   #register(node: EditableNode, path: string): void {
     for (const [below, at] of walkNodes(node, path)) {
+      // Overlays into overlays would nest without end.
+      if (at !== "/" && at.split("/").length > MAX_FDT_DEPTH) {
+        const state = `the device tree would be more than ${MAX_FDT_DEPTH} levels deep`;
+        throw new FastboopError({ kind: "limit", action: this.#action, state });
+      }
       this.#pathOf.set(below, at);
       const phandle = phandleOf(below);
       if (phandle !== undefined) this.#byPhandle.set(phandle, below);

@@ -17,7 +17,7 @@ export const MAX_FDT_BYTES = 2 << 20;
 const MAGIC = 0xd00dfeed;
 const HEADER_BYTES = 40;
 /** Boards' trees are 8 deep. */
-const MAX_DEPTH = 64;
+export const MAX_FDT_DEPTH = 64;
 /** The largest boards have about 4 000 nodes. */
 const MAX_NODES = 65_536;
 const MAX_PROPERTIES = 262_144;
@@ -136,7 +136,9 @@ class Parser {
       if (token === BEGIN_NODE) {
         const nul = this.#bytes.subarray(at, Math.min(end, at + MAX_NAME_BYTES + 1)).indexOf(0);
         if (nul < 0) this.#fail(`the node name at ${at} has no end`);
-        if (++depth > MAX_DEPTH) this.#fail(`it is more than ${MAX_DEPTH} levels deep`, "limit");
+        if (++depth > MAX_FDT_DEPTH) {
+          this.#fail(`it is more than ${MAX_FDT_DEPTH} levels deep`, "limit");
+        }
         if (open === undefined && root !== undefined) this.#fail("it has two roots");
         open = this.#openNode(latin1(this.#bytes.subarray(at, at + nul)), open);
         root ??= open;

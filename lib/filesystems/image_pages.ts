@@ -10,7 +10,7 @@ import type { Reader, ReadOptions } from "../sources/reader.ts";
 
 /** A page; reads this long go past the cache. */
 const PAGE_BYTES = 128 << 10;
-const CAPACITY_BYTES = 8 << 20;
+const CAPACITY_BYTES = 16 << 20;
 
 /** It owns its upstream reader. */
 export class ImagePages implements Reader {

@@ -13,11 +13,11 @@ import { checkBounds } from "./bounds.ts";
 import type { Reader, ReadOptions } from "./reader.ts";
 
 /** Reads up to this are made at once: going through a thread takes longer than they do. */
-const SYNC_BYTES = 128 << 10;
+const SYNC_BYTES = 256 << 10;
 /** A read that took longer waited for a disk. */
-const SLOW_MS = 2;
+const SLOW_MS = 5;
 /** Then as many go through threads, side by side, before another is tried. */
-const THREADED_READS = 64;
+const THREADED_READS = 16;
 
 /**
  * Opens a file or block device for reading.

@@ -4,14 +4,16 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { concat } from "../../lib/bytes/concat.ts";
 import { type BootInput, openInput } from "../../lib/boot/open_input.ts";
 import { must } from "../images/disk_images.ts";
+import { makeCasync } from "../images/casync/casync_stores.ts";
 import { hasTool } from "../filesystems/foreign_tools.ts";
+import { WebServer } from "../lab/web_server.ts";
 import { ofKind } from "../support/expect_kind.ts";
 import { readAll } from "../support/read_all.ts";
 import { DISK_TOOLS, gptDisk, mbrDisk } from "../support/root_disks.ts";
 import { rootInputs } from "../support/root_inputs.ts";
 import { RecordedProgress } from "./recorded_progress.ts";
 
-const TOOLS = [...DISK_TOOLS, "xz", "zip", "img2simg"];
+const TOOLS = [...DISK_TOOLS, "xz", "zip", "tar", "img2simg"];
 const signal = new AbortController().signal;
 const X86_ROOT = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709";
 
@@ -39,6 +41,9 @@ const PACKED: Record<string, (path: string, to: string) => Promise<unknown>> = {
   "a zstd file": async (path, to) =>
     await Deno.writeFile(to, zstdCompressSync(await Deno.readFile(path))),
   "a zip file": (path, to) => must("sh", ["-c", `zip -q -j - ${path} > ${to}`]),
+  "a tar archive in a gzip file": async (path, to) => {
+    await must("tar", ["-czf", to, "-C", path.replace(/[^/]*$/, ""), path.replace(/.*\//, "")]);
+  },
   "a sparse image": (path, to) => must("img2simg", [path, to]),
   "a sparse image in an xz file": async (path, to) => {
     await must("img2simg", [path, `${to}.simg`]);
@@ -125,4 +130,29 @@ Deno.test({
       ofKind("unsupported", /inside \(gzip\) is nothing that is rec/),
     );
   },
+});
+
+Deno.test("openInput() gathers the chunks of a casync index, by path and by URL", async () => {
+  await using inputs = await rootInputs();
+  const { root, dir } = inputs;
+  const chunks = [root.subarray(0, 50_000), root.subarray(50_000)];
+  const { index, files } = makeCasync(chunks, (chunk) => zstdCompressSync(chunk));
+  await Deno.mkdir(`${dir}/indexes`);
+  await Deno.writeFile(`${dir}/indexes/root.caibx`, index);
+  for (const [name, bytes] of files) {
+    await Deno.mkdir(`${dir}/chunks/${name.slice(0, 4)}`, { recursive: true });
+    await Deno.writeFile(`${dir}/chunks/${name}`, bytes);
+  }
+  await using web = new WebServer({
+    "/indexes/root.caibx": `${dir}/indexes/root.caibx`,
+    ...Object.fromEntries([...files.keys()].map((name) => [
+      ...[`/chunks/${name}`, `${dir}/chunks/${name}`],
+    ])),
+  });
+  for (const path of [`${dir}/indexes/root.caibx`, web.url("/indexes/root.caibx")]) {
+    await using input = await open(path);
+    await assertHolds(input, root);
+  }
+  await Deno.remove(`${dir}/chunks`, { recursive: true });
+  await assert.rejects(open(`${dir}/indexes/root.caibx`), ofKind("source"));
 });

@@ -201,4 +201,16 @@ Deno.test("openInput() lets no profile from elsewhere name files of this machine
   await using inputs = await rootInputs();
   await using web = new FaultyHttp(await compiled(manifestOf("a", inputs.rootPath)));
   await assert.rejects(open(web.url()), ofKind("permission", /root\.ext4[^]*Fetch the profile/));
+  const manifests = [
+    manifestOf("a", inputs.rootPath),
+    "id: a\nrootfs: {ext4: {http: 'http://h/'}}\ndt_overlays: [{path: /etc/passwd}]\n",
+    "id: a\nrootfs: {ext4: {http: 'http://h/'}}\nkernel: {path: k, fat: {xz: {file: x}}}\n",
+    "id: a\nrootfs: {ext4: {casync: /srv/x.caibx}}\n",
+    "id: a\nrootfs: {ext4: {casync: {index: http://h/x.caibx, chunk_store: /srv}}}\n",
+    "id: a\nrootfs: {ext4: {http: 'file:///srv/root.ext4'}}\n",
+  ];
+  for (const manifest of manifests) {
+    web.bytes = new TextEncoder().encode(manifest);
+    await assert.rejects(open(web.url("/p.yaml")), ofKind("permission"), manifest);
+  }
 });

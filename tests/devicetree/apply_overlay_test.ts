@@ -8,7 +8,7 @@ import { FastboopError } from "../../lib/errors/errors.ts";
 import { run, withTempDir } from "../filesystems/foreign_tools.ts";
 import { hasProgram } from "../kernel/real_trees.ts";
 import { seededRandom } from "../smoo/seeded_random.ts";
-import { compileDts, runDtc } from "./fdt_blob.ts";
+import { compileDts, fdtBlob, runDtc, type Token } from "./fdt_blob.ts";
 
 const NO_DTC = !hasProgram("dtc") || !hasProgram("fdtoverlay");
 
@@ -175,4 +175,29 @@ Deno.test({
     }
     assert.ok(failures > 5000, `only ${failures} of the damaged overlays were refused`);
   },
+});
+
+/** An overlay whose fragments each go into what the one before brought. */
+function nested(count: number): Uint8Array {
+  const u32 = (value: number) => {
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setUint32(0, value);
+    return bytes;
+  };
+  const tokens: Token[] = [["{", ""]];
+  for (let i = 0; i < count; i++) {
+    const target: Token = i === 0
+      ? ["=", "target-path", Uint8Array.of(0x2f, 0)]
+      : ["=", "target", u32(i)];
+    tokens.push(["{", `f@${i}`], target, ["{", "__overlay__"], ["{", "n"]);
+    tokens.push(["=", "phandle", u32(i + 1)], ["}"], ["}"], ["}"]);
+  }
+  return fdtBlob([...tokens, ["}"], ["end"]]);
+}
+
+Deno.test("applyOverlay() nests 64 levels and no more, however the overlays go into each other", async () => {
+  const bare = fdtBlob([["{", ""], ["}"], ["end"]]);
+  assert.equal(parseFdt(await ours(bare, nested(63)), "x").nodes.length, 64);
+  await assert.rejects(ours(bare, nested(64)), { kind: "limit" });
+  await assert.rejects(ours(bare, nested(5000)), { kind: "limit" });
 });

@@ -15,7 +15,7 @@ import { type Extent, type ExtentMap, FORMAT } from "./extent_map.ts";
 import { MAX_DECODED_BYTES } from "./format.ts";
 
 /** Stored bytes of neighbouring clusters read at once. */
-const RUN_BYTES = 1 << 20;
+const RUN_BYTES = 128 << 10;
 
 /** Where a compressed file's bytes come from. */
 export interface ClusterSpaces {

@@ -41,48 +41,84 @@ export interface ReadInode extends ImageInode {
 const FIXED_BYTES = 128;
 const PAYLOAD_OFFSET = 0x28;
 
-/** Reads and checks inode `number`. */
-export async function readInode(space: Ext4Space, number: number): Promise<ReadInode> {
+/** Reads and checks inode `number`, at once when its blocks are held. */
+export function readInode(space: Ext4Space, number: number): ReadInode | Promise<ReadInode> {
   const { superblock } = space;
-  const action = `Read ext4 inode ${number}`;
   if (number < 1 || number > superblock.inodeCount) {
-    throw damaged(action, `there are only ${superblock.inodeCount}`);
+    throw damaged(actionOf(number), `there are only ${superblock.inodeCount}`);
   }
   const group = Math.floor((number - 1) / superblock.inodesPerGroup);
-  const table = await inodeTable(space, group);
-  const offset = ((number - 1) % superblock.inodesPerGroup) * superblock.inodeBytes;
-  const block = table + Math.floor(offset / superblock.blockBytes);
-  const within = offset % superblock.blockBytes;
-  const bytes = await space.part(action, block, within, superblock.inodeBytes);
-  const view = new DataView(bytes.buffer);
-  const seed = superblock.checksumSeed === undefined ? undefined : updateWithU32(
-    updateWithU32(superblock.checksumSeed, number),
-    view.getUint32(0x64, true),
-  );
+  const table = inodeTable(space, group);
+  return table instanceof Promise
+    ? table.then((block) => inodeIn(space, block, number))
+    : inodeIn(space, table, number);
+}
+
+function actionOf(number: number): string {
+  return `Read ext4 inode ${number}`;
+}
+
+/** Inode `number`, whose group's table starts at block `table`. */
+function inodeIn(
+  space: Ext4Space,
+  table: number,
+  number: number,
+): ReadInode | Promise<ReadInode> {
+  const { inodesPerGroup, inodeBytes, blockBytes } = space.superblock;
+  const offset = ((number - 1) % inodesPerGroup) * inodeBytes;
+  const block = table + Math.floor(offset / blockBytes);
+  const bytes = space.part(actionOf(number), block, offset % blockBytes, inodeBytes);
+  return bytes instanceof Promise
+    ? bytes.then((read) => checkedInode(space.superblock, number, read))
+    : checkedInode(space.superblock, number, bytes);
+}
+
+function checkedInode(
+  { checksumSeed }: Ext4Superblock,
+  number: number,
+  bytes: Uint8Array,
+): ReadInode {
+  const action = actionOf(number);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const seed = checksumSeed === undefined
+    ? undefined
+    : updateWithU32(updateWithU32(checksumSeed, number), view.getUint32(0x64, true));
   if (seed !== undefined) verifyInode(action, bytes, view, seed);
   return parseInode(action, number, view, bytes, seed);
 }
 
 /** First block of a group's inode table. */
-async function inodeTable(space: Ext4Space, group: number): Promise<number> {
+function inodeTable(space: Ext4Space, group: number): number | Promise<number> {
+  const known = space.inodeTables.get(group);
+  if (known !== undefined) return known;
   const { superblock } = space;
   const { descriptorBytes, blockBytes } = superblock;
   const action = `Read ext4 group descriptor ${group}`;
   const perBlock = blockBytes / descriptorBytes;
   const block = descriptorBlock(superblock, Math.floor(group / perBlock), perBlock);
   const within = (group % perBlock) * descriptorBytes;
-  const bytes = await space.part(action, block, within, descriptorBytes);
-  const view = new DataView(bytes.buffer);
+  const parse = (bytes: Uint8Array) => {
+    const table = tableIn(action, space, group, bytes);
+    space.inodeTables.set(group, table);
+    return table;
+  };
+  const bytes = space.part(action, block, within, descriptorBytes);
+  return bytes instanceof Promise ? bytes.then(parse) : parse(bytes);
+}
+
+function tableIn(action: string, space: Ext4Space, group: number, bytes: Uint8Array): number {
+  const { superblock } = space;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (superblock.checksumSeed !== undefined) {
     const stored = view.getUint16(0x1e, true);
     view.setUint16(0x1e, 0, true);
     const computed = updateCrc32c(updateWithU32(superblock.checksumSeed, group), bytes);
     if ((computed & 0xffff) !== stored) throw damaged(action, "its checksum is wrong");
   }
-  const high = descriptorBytes >= 64 ? view.getUint32(0x28, true) : 0;
+  const high = bytes.length >= 64 ? view.getUint32(0x28, true) : 0;
   const table = view.getUint32(0x08, true) + high * 2 ** 32;
-  const blocks = Math.ceil((superblock.inodesPerGroup * superblock.inodeBytes) / blockBytes);
-  space.check(action, table, blocks);
+  const tableBytes = superblock.inodesPerGroup * superblock.inodeBytes;
+  space.check(action, table, Math.ceil(tableBytes / superblock.blockBytes));
   return table;
 }
 

@@ -1,54 +1,45 @@
-/** The blocks of an image that is being read: metadata by pages, everything inside its bounds. */
-import { PageCache } from "../../sources/page_cache.ts";
+/** The blocks of an image that is being read, everything inside its bounds. */
 import type { Reader, ReadOptions } from "../../sources/reader.ts";
 import { damaged } from "../damaged.ts";
+import { ImagePages } from "../image_pages.ts";
 import type { Ext4Superblock } from "./read_superblock.ts";
-
-const META_PAGE_BYTES = 32 << 10;
-const META_CACHE_BYTES = 8 << 20;
 
 /** Block access to an image. It owns the reader. */
 export class Ext4Space implements AsyncDisposable {
   readonly superblock: Ext4Superblock;
   readonly identity: string;
-  readonly #image: Reader;
-  readonly #meta: PageCache;
+  /** Where the inode tables of the groups seen so far start. */
+  readonly inodeTables = new Map<number, number>();
+  readonly #image: ImagePages;
 
   constructor(image: Reader, superblock: Ext4Superblock) {
     this.superblock = superblock;
     this.identity = image.identity;
-    this.#image = image;
-    this.#meta = new PageCache(image, {
-      pageSizeBytes: META_PAGE_BYTES,
-      capacityBytes: META_CACHE_BYTES,
-      readAheadBytes: 0,
-    });
+    this.#image = new ImagePages(image);
   }
 
   /** A copy of one block of metadata. */
   async block(action: string, block: number): Promise<Uint8Array> {
-    this.check(action, block, 1);
-    const { blockBytes } = this.superblock;
-    const bytes = new Uint8Array(blockBytes);
-    await this.#meta.readAt(block * blockBytes, bytes);
-    return bytes;
+    return await this.part(action, block, 0, this.superblock.blockBytes);
   }
 
-  /** Part of a block of metadata. */
-  async part(
+  /** A copy of a part of a block of metadata, at once when it is held. */
+  part(
     action: string,
     block: number,
     offsetBytes: number,
     lengthBytes: number,
-  ): Promise<Uint8Array> {
+  ): Uint8Array | Promise<Uint8Array> {
     const { blockBytes } = this.superblock;
     this.check(action, block, Math.max(1, Math.ceil((offsetBytes + lengthBytes) / blockBytes)));
+    const start = block * blockBytes + offsetBytes;
+    const held = this.#image.peek(start, lengthBytes);
+    if (held !== undefined) return held.slice();
     const bytes = new Uint8Array(lengthBytes);
-    await this.#meta.readAt(block * blockBytes + offsetBytes, bytes);
-    return bytes;
+    return this.#image.readAt(start, bytes).then(() => bytes);
   }
 
-  /** File data, past the cache of metadata. */
+  /** File data. */
   async data(
     action: string,
     block: number,
@@ -70,6 +61,6 @@ export class Ext4Space implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#meta[Symbol.asyncDispose]();
+    await this.#image[Symbol.asyncDispose]();
   }
 }

@@ -12,12 +12,14 @@ import { parseEntries, verifyDirectoryBlock } from "./read_directory.ts";
 import { INODE_FLAG, type ReadInode, readInode } from "./read_inode.ts";
 import type { Ext4Space } from "./read_space.ts";
 import { READ_INCOMPAT } from "./read_superblock.ts";
-import { INLINE_DATA_NAME, readXattrs } from "./read_xattrs.ts";
+import { hasXattrs, INLINE_DATA_NAME, readXattrs } from "./read_xattrs.ts";
 
 /** Largest directory that is read. */
 const MAX_DIRECTORY_BYTES = 32 << 20;
 /** Inline data starts with the parent's inode, behind it and in `system.data` come entries. */
 const INLINE_PARENT_BYTES = 4;
+
+const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** The inodes of an ext4 image. It owns its space. */
 export class Ext4Volume implements ImageVolume<ReadInode> {
@@ -30,7 +32,7 @@ export class Ext4Volume implements ImageVolume<ReadInode> {
     this.identity = space.identity;
   }
 
-  inode(ref: number): Promise<ReadInode> {
+  inode(ref: number): ReadInode | Promise<ReadInode> {
     return readInode(this.#space, ref);
   }
 
@@ -77,7 +79,13 @@ export class Ext4Volume implements ImageVolume<ReadInode> {
     return decodeText(action, "its target", bytes);
   }
 
-  async xattrs(inode: ReadInode): Promise<ReadonlyMap<string, Uint8Array>> {
+  xattrs(
+    inode: ReadInode,
+  ): ReadonlyMap<string, Uint8Array> | Promise<ReadonlyMap<string, Uint8Array>> {
+    return hasXattrs(inode) ? this.#shownXattrs(inode) : NO_XATTRS;
+  }
+
+  async #shownXattrs(inode: ReadInode): Promise<ReadonlyMap<string, Uint8Array>> {
     const xattrs = await this.#allXattrs(inode);
     xattrs.delete(INLINE_DATA_NAME);
     return xattrs;

@@ -37,6 +37,11 @@ export const INLINE_DATA_NAME = "system.data";
 /** Reads a value that has an inode of its own. */
 export type ReadValueInode = (inode: number, sizeBytes: number) => Promise<Uint8Array>;
 
+/** Whether the inode has room for attributes in use: they may still be none. */
+export function hasXattrs({ spare, xattrBlock }: ReadInode): boolean {
+  return xattrBlock !== 0 || (spare.length >= 4 && u32At(spare, 0) === XATTR_MAGIC);
+}
+
 /** All attributes of `inode`, `system.data` among them. */
 export async function readXattrs(
   space: Ext4Space,

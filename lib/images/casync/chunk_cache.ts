@@ -44,6 +44,9 @@ export class ChunkCache {
     running.waiters++;
     try {
       return await untilAborted(running.bytes, signal);
+    } catch (error) {
+      if (signal?.aborted) throw cancelled("Read a casync image", signal);
+      throw error;
     } finally {
       running.waiters--;
       if (running.waiters === 0) this.#leave(chunk, running);

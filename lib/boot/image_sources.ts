@@ -22,7 +22,7 @@ import { spillFilesIn } from "../sources/spill_file.ts";
 import { BorrowedReader } from "./borrowed_reader.ts";
 import type { Environment } from "./environment.ts";
 import type { Progress } from "./progress.ts";
-import { isUrl } from "./refuse_local_files.ts";
+import { isUrl } from "./is_url.ts";
 
 /** A phone whose disk is slow waits; a phone whose disk fails is lost. So a dead server is waited for. */
 const PATIENCE_MS = 10 * 60_000;

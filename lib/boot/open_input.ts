@@ -15,9 +15,10 @@ import type { FileTree } from "../sources/file_tree.ts";
 import type { Reader } from "../sources/reader.ts";
 import { BorrowedReader } from "./borrowed_reader.ts";
 import { closingWith, ImageSources, type ImageSourcesOptions } from "./image_sources.ts";
+import { isUrl } from "./is_url.ts";
 import { openRootfs, type Rootfs, rootfsOf } from "./open_rootfs.ts";
 import { type ChannelContent, readChannel } from "./read_channel.ts";
-import { isUrl, refuseLocalFiles } from "./refuse_local_files.ts";
+import { refuseLocalFiles } from "./refuse_local_files.ts";
 import type { BootRequest } from "./request.ts";
 
 /** Files that a boot profile takes from an image of their own. */
@@ -93,7 +94,9 @@ async function openChannel(
   options: ImageSourcesOptions,
 ): Promise<Opened> {
   const deviceProfiles = channel.deviceProfiles.flatMap(({ id, profile, problem }) => {
-    if (profile === undefined) options.progress.warn(`device profile ${id} of it: ${problem}`);
+    if (profile === undefined) {
+      options.progress.warn(`device profile ${printable(id)} of the channel: ${problem}`);
+    }
     return profile === undefined ? [] : [profile];
   });
   const { headBytes } = channel;

@@ -9,7 +9,8 @@ import { CHANNEL_HEAD_BYTES, isChannel, parseChannel } from "../profiles/boot/pa
 import type { BootProfile } from "../profiles/boot_profile.ts";
 import { openFile } from "../sources/file.ts";
 import type { Reader } from "../sources/reader.ts";
-import { isUrl, refused } from "./refuse_local_files.ts";
+import { isUrl } from "./is_url.ts";
+import { refuseLocalFile } from "./refuse_local_files.ts";
 
 const MAX_MANIFEST_BYTES = 1 << 20;
 const MAGIC_BYTES = 8;
@@ -39,7 +40,7 @@ export async function readChannel(
   if (/\.(ya?ml|json)$/i.test(name.replace(/[?#].*$/s, ""))) {
     const text = new TextDecoder().decode(await start(source, MAX_MANIFEST_BYTES + 1, signal));
     const profile = await parseBootProfile(text, what, {
-      readOverlay: isUrl(name) ? (path) => Promise.reject(refused(path)) : readOverlay,
+      readOverlay: isUrl(name) ? async (path) => await refuseLocalFile(path) : readOverlay,
     });
     return { bootProfiles: [profile], deviceProfiles: [], hints: new Map(), headBytes: 0 };
   }

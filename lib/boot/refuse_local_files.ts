@@ -4,14 +4,12 @@ import { FastboopError } from "../errors/errors.ts";
 import { casyncChunkStoreOf } from "../images/casync/casync_chunk_store_of.ts";
 import type { Leaf, Pipeline } from "../images/pipeline/pipeline.ts";
 import { type BootProfile, pipelinesOf } from "../profiles/boot_profile.ts";
-
-/** Whether `openSource` would ask a server for it. */
-export const isUrl = (spec: string): boolean => /^https?:/i.test(spec);
+import { isUrl } from "./is_url.ts";
 
 /** @throws {FastboopError} `permission` when a pipeline of the profile begins with a file of this machine. */
 export function refuseLocalFiles(profile: BootProfile): void {
   const path = pipelinesOf(profile).flatMap(namesOf).find((name) => !isUrl(name));
-  if (path !== undefined) throw refused(path);
+  if (path !== undefined) refuseLocalFile(path);
 }
 
 /** What the leaf opens, in the words it is opened with: also an `http` leaf may hold a file: URL. */
@@ -22,8 +20,9 @@ function namesOf(pipeline: Pipeline): string[] {
   return [leaf.index, casyncChunkStoreOf(leaf.index, leaf.chunkStore)];
 }
 
-export function refused(path: string): FastboopError {
-  return new FastboopError({
+/** @throws {FastboopError} `permission`, always. */
+export function refuseLocalFile(path: string): never {
+  throw new FastboopError({
     kind: "permission",
     action: "Use a boot profile from the network",
     state: `it names "${printable(path)}", a file of this machine`,

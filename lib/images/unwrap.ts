@@ -29,6 +29,8 @@ import { WindowReader } from "./window_reader.ts";
 export const MAX_DEPTH = 16;
 /** Partitions looked into when a root is chosen. */
 const PROBED_PARTITIONS = 128;
+/** Contenders whose files are looked at; no disk has as many roots, but a table may name one of them often. */
+const PROBED_ROOTS = 16;
 
 export interface UnwrapOptions extends ContainerOptions {
   /** A partition by its number, from 1 as Linux counts, its label or its PARTUUID, where a disk is met. */
@@ -201,7 +203,7 @@ async function lookInside(
   const seen: RootCandidate[] = [];
   for (const candidate of candidates) {
     const { partition, filesystem } = candidate;
-    const isOpen = pool.length > 1 && pool.includes(candidate);
+    const isOpen = pool.length > 1 && pool.length <= PROBED_ROOTS && pool.includes(candidate);
     if (!isOpen || probeRoot === undefined || filesystem === undefined || filesystem === "fat") {
       seen.push(candidate);
       continue;

@@ -145,9 +145,9 @@ Deno.test("openInput() gathers the chunks of a casync index, by path and by URL"
   }
   await using web = new WebServer({
     "/indexes/root.caibx": `${dir}/indexes/root.caibx`,
-    ...Object.fromEntries([...files.keys()].map((name) => [
-      ...[`/chunks/${name}`, `${dir}/chunks/${name}`],
-    ])),
+    ...Object.fromEntries(
+      [...files.keys()].map((name) => [`/chunks/${name}`, `${dir}/chunks/${name}`]),
+    ),
   });
   for (const path of [`${dir}/indexes/root.caibx`, web.url("/indexes/root.caibx")]) {
     await using input = await open(path);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { openInput } from "../../lib/boot/open_input.ts";
 import { concat } from "../../lib/bytes/concat.ts";
+import { runBootprofileCreate } from "../../lib/cli/run_bootprofile.ts";
 import { encodeBootProfile } from "../../lib/profiles/boot/encode_boot_profile.ts";
 import { parseBootProfile } from "../../lib/profiles/boot/parse_boot_profile.ts";
 import { hasTool } from "../filesystems/foreign_tools.ts";
@@ -213,4 +214,37 @@ Deno.test("openInput() lets no profile from elsewhere name files of this machine
     web.bytes = new TextEncoder().encode(manifest);
     await assert.rejects(open(web.url("/p.yaml")), ofKind("permission"), manifest);
   }
+});
+
+Deno.test("openInput() refuses bytes that a profile's hints do not know", async () => {
+  await using inputs = await rootInputs();
+  const { dir, rootPath, root } = inputs;
+  await Deno.writeTextFile(`${dir}/p.yaml`, manifestOf("one", rootPath));
+  const options = { output: `${dir}/p.fbp`, optimize: true };
+  const progress = new RecordedProgress();
+  await runBootprofileCreate([`${dir}/p.yaml`], options, { signal, progress });
+  {
+    await using input = await open(`${dir}/p.fbp`);
+    assert.deepEqual(await readAll(input.rootfs.reader), root);
+  }
+  const changed = root.slice();
+  changed[changed.length - 1]! ^= 1;
+  await Deno.writeFile(rootPath, changed);
+  // One hashed block covers all of this image, its superblock too.
+  await assert.rejects(open(`${dir}/p.fbp`), ofKind("source", /its SHA-256 begins/));
+  await Deno.writeFile(rootPath, concat([root, new Uint8Array(512)]));
+  await assert.rejects(open(`${dir}/p.fbp`), ofKind("source", /has 86528 bytes/));
+});
+
+Deno.test("openInput() ends with the signal, and with what a profile's server answers", async () => {
+  await using inputs = await rootInputs();
+  await using web = new FaultyHttp(inputs.root);
+  const manifest = `id: a\nrootfs: {ext4: {xz: {http: "${web.url()}"}}}\n`;
+  const path = await write(inputs, "p.fbp", await compiled(manifest));
+  web.onRequest = () => ({ status: 404 });
+  await assert.rejects(open(path), ofKind("not-found", /404/));
+  const stop = new AbortController();
+  web.onRequest = () => (stop.abort(), { silent: true });
+  const options = { env: {}, progress: new RecordedProgress(), signal: stop.signal };
+  await assert.rejects(openInput({ rootfs: path }, options), ofKind("cancelled"));
 });

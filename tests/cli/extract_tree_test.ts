@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { FastboopError } from "../../lib/errors/errors.ts";
 import { extractTree } from "../../lib/cli/extract_tree.ts";
 import type { Entry, FileTree } from "../../lib/sources/file_tree.ts";
 import { MemoryReader } from "../../lib/sources/memory.ts";
@@ -101,4 +102,29 @@ Deno.test("extractTree() ends in a directory that contains itself", () =>
     const tree = new LyingTree({});
     tree.list = () => Promise.resolve([entry("loop".repeat(50), "directory")]);
     await assert.rejects(extractTree(tree, "", ROOT, `${dir}/out`, options), ofKind("limit"));
+  }));
+
+Deno.test("extractTree() keeps hard links, and ends with the error of whichever file fails", () =>
+  withTempDir(async (dir) => {
+    const names = Array.from({ length: 60 }, (_, i) => `f${i}`);
+    const files = names.map((name) => entry(name, "file", { hardLinkKey: `${name.length}` }));
+    const linked = new LyingTree({ "": files });
+    await extractTree(linked, "", ROOT, `${dir}/linked`, options);
+    const inodes = new Set(names.map((name) => Deno.statSync(`${dir}/linked/${name}`).ino));
+    assert.equal(inodes.size, 2);
+
+    const damaged = new LyingTree({ "": names.map((name) => entry(name, "file")) });
+    const open = damaged.open.bind(damaged);
+    damaged.open = async (path) => {
+      const reader = await open(path);
+      if (path !== "f20") return reader;
+      const error = new FastboopError({ kind: "corrupt", action: "Read", state: "it is damaged" });
+      return Object.assign(reader, { readAt: () => Promise.reject(error) });
+    };
+    const extracting = extractTree(damaged, "", ROOT, `${dir}/damaged`, options);
+    await assert.rejects(extracting, ofKind("corrupt"));
+    const written = [...Deno.readDirSync(`${dir}/damaged`)].length;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal([...Deno.readDirSync(`${dir}/damaged`)].length, written);
+    assert.ok(written < names.length);
   }));

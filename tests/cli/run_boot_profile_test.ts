@@ -108,6 +108,10 @@ stage0:
     const wifi = node(parseFdt(image.dtb, "of the image"), "/wifi@1000");
     assert.equal(wifi.get("order"), new TextEncoder().encode("mine\0").toHex());
     assert.ok(wifi.has("all"));
+    const stage0 = await fastboop(["stage0", "edge.fbp", ...DEVICE], { env, cwd: dir });
+    assert.equal(stage0.code, 0, stage0.talk);
+    assert.match(stage0.talk, /kernel command line: .*a=1 b=2$/m);
+    assert.ok(readInitramfs(stage0.stdout).members.some(({ path }) => path.endsWith("/erofs.ko")));
   },
 });
 

@@ -17,6 +17,8 @@ const PIECE_BYTES = 1 << 20;
 const HOLE_BYTES = 64 << 10;
 const MAX_ENTRIES = 4_000_000;
 const MAX_PATH_BYTES = 4095;
+/** Files copied side by side: each is a few round trips to the image's worker. */
+const FILES_AT_ONCE = 16;
 
 export interface ExtractOptions {
   readonly signal: AbortSignal;
@@ -97,9 +99,26 @@ class Extraction {
 
   async directory(path: string, entry: Entry, target: string): Promise<void> {
     this.#directories.push({ target, entry });
-    for (const child of await this.#tree.list(path)) {
-      await this.add(path === "" ? child.name : `${path}/${child.name}`, child, target);
+    const files = new Set<Promise<void>>();
+    let failed: { error: unknown } | undefined;
+    try {
+      for (const child of await this.#tree.list(path)) {
+        const adding = this.add(path === "" ? child.name : `${path}/${child.name}`, child, target);
+        if (child.kind !== "file") await adding;
+        else {
+          const file = adding.catch((error) => {
+            failed ??= { error };
+          }).finally(() => files.delete(file));
+          files.add(file);
+          if (files.size === FILES_AT_ONCE) await Promise.race(files);
+        }
+        if (failed) break;
+      }
+    } finally {
+      // Nothing may write any more when this has ended.
+      await Promise.all(files);
     }
+    if (failed) throw failed.error;
   }
 
   async add(path: string, entry: Entry, folder: string): Promise<void> {
@@ -123,9 +142,9 @@ class Extraction {
       return await this.directory(path, entry, target);
     }
     if (kind === "symlink") this.#links.push({ target, entry });
-    else if (kind === "file") await this.#file(path, entry, target);
-    else if (!this.#node(entry, target)) return this.#leaveOut(`${kind}s`);
+    else if (kind !== "file" && !this.#node(entry, target)) return this.#leaveOut(`${kind}s`);
     if (hardLinkKey !== undefined) this.#firsts.set(hardLinkKey, target);
+    if (kind === "file") await this.#file(path, entry, target);
     this.result.fileCount++;
     if (entry.xattrs !== undefined) this.#leaveOut("sets of extended attributes");
     onProgress?.(this.result.fileCount, this.result.bytes);

@@ -267,12 +267,13 @@ export function addName(
   name: string,
   ref: number,
 ): void {
-  if (names.has(name)) throw damaged(action, `the name "${name}" occurs twice`);
-  if (names.size >= DIRECTORY_NAMES) {
+  const { size } = names;
+  names.set(name, ref);
+  if (names.size === size) throw damaged(action, `the name "${name}" occurs twice`);
+  if (size >= DIRECTORY_NAMES) {
     const state = `it has more than ${DIRECTORY_NAMES} names`;
     throw new FastboopError({ kind: "limit", action, state });
   }
-  names.set(name, ref);
 }
 
 /** What of an entry has no fixed size, its name aside. */

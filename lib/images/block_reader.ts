@@ -108,12 +108,15 @@ export class BlockReader implements Reader {
     return low;
   }
 
-  /** The block behind the one a sequence is in. */
+  /** The blocks ahead of a sequence: the next one, and what else begins in the window. */
   #planAhead(offsetBytes: number, lengthBytes: number): void {
-    if (!this.#readAhead?.note(offsetBytes, lengthBytes)) return;
+    const range = this.#readAhead?.note(offsetBytes, lengthBytes);
+    if (!range) return;
     const next = this.#blockAt(Math.max(offsetBytes + lengthBytes - 1, 0)) + 1;
-    if (next < this.#options.plainSizes.length && !this.#options.isLarge(next)) {
-      this.#blocks.prefetch(next);
+    const last = this.#blockAt(Math.min(range.to, this.sizeBytes) - 1);
+    const end = Math.min(Math.max(last, next) + 1, this.#options.plainSizes.length);
+    for (let index = next; index < end; index++) {
+      if (!this.#options.isLarge(index)) this.#blocks.prefetch(index);
     }
   }
 

@@ -7,6 +7,8 @@ import type { Entry } from "../../sources/file_tree.ts";
 
 /** Bytes of one read; a longer one is split. */
 export const READ_BYTES = 4 << 20;
+/** A file up to this comes along when it is opened, and nothing stays open for it. */
+export const WHOLE_FILE_BYTES = 64 << 10;
 /** Entries of a directory in one answer. */
 export const LISTED_ENTRIES = 4096;
 
@@ -65,6 +67,7 @@ export type WorkerCalls = SharedCalls & {
   stat: { takes: { id: number; path: string }; gives: Entry | undefined };
   list: { takes: { id: number; path: string }; gives: ListedPart };
   listMore: { takes: { id: number }; gives: ListedPart };
+  /** With the bytes of a small file. */
   openFile: { takes: { id: number; path: string }; gives: RemoteHandle };
 };
 

@@ -1,8 +1,10 @@
+import { FastboopError } from "../../errors/errors.ts";
 import { damaged } from "../damaged.ts";
 import { DIRECTORY_NAMES } from "../limits.ts";
 import type { Entry, FileTree } from "../../sources/file_tree.ts";
+import { MemoryReader } from "../../sources/memory.ts";
 import type { Reader } from "../../sources/reader.ts";
-import { LISTED_ENTRIES, type MainCalls, type WorkerCalls } from "./calls.ts";
+import { LISTED_ENTRIES, type MainCalls, WHOLE_FILE_BYTES, type WorkerCalls } from "./calls.ts";
 import type { Peer } from "./peer.ts";
 import { RemoteReader } from "./remote_reader.ts";
 
@@ -34,8 +36,15 @@ export class RemoteTree implements FileTree {
   }
 
   async open(path: string): Promise<Reader> {
-    const { value } = await this.#peer.call("openFile", { id: this.#id, path });
-    return new RemoteReader(this.#peer, value);
+    const { value, bytes } = await this.#peer.call("openFile", { id: this.#id, path });
+    if (bytes === undefined) return new RemoteReader(this.#peer, value);
+    const { sizeBytes, identity } = value;
+    const isWhole = bytes instanceof Uint8Array && bytes.length === sizeBytes;
+    if (!isWhole || sizeBytes > WHOLE_FILE_BYTES) {
+      const state = `${sizeBytes} bytes were to come along`;
+      throw new FastboopError({ kind: "internal", action: `Open "${path}"`, state });
+    }
+    return new MemoryReader(bytes, identity);
   }
 
   /** The tree belongs to its image, which closes it. */

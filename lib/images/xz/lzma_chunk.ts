@@ -20,6 +20,8 @@ const DISTANCE_SPECIAL = 688;
 const DISTANCE_ALIGN = 816;
 const MATCH_LENGTH = 832;
 const REP_LENGTH = 1346;
+/** Matches from here on are moved by the engine, shorter ones are quicker byte by byte. */
+const LONG_BYTES = 64;
 /** Bytes of a chunk that the range coder begins with; the first one is the caller's to judge. */
 export const CHUNK_START_BYTES = 5;
 /** Bytes that must be readable behind a chunk: a symbol takes 48 at most, and is checked afterwards. */
@@ -381,6 +383,11 @@ export function decodeLzmaChunk(
     }
     let from = pos - rep0 - 1;
     const end = pos + length;
+    if (length >= LONG_BYTES && (rep0 === 0 || rep0 + 1 >= length)) {
+      if (rep0 === 0) out.fill(out[from]!, pos, end);
+      else out.copyWithin(pos, from, from + length);
+      pos = end;
+    }
     while (pos < end) out[pos++] = out[from++]!;
   }
   lzma.state = state;

@@ -46,6 +46,8 @@ export class BlockReader implements Reader {
   readonly #starts: Float64Array;
   readonly #blocks: DecodedBlocks;
   readonly #readAhead: ReadAhead | undefined;
+  /** What the sequence seen last is about to read. */
+  #ahead = { from: 0, to: 0 };
   readonly #large = new Map<number, Promise<SequentialReader>>();
   /** Large blocks that may hold a decoder, least recently used first. */
   readonly #awake = new Set<number>();
@@ -70,7 +72,6 @@ export class BlockReader implements Reader {
     const { signal } = options;
     checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
     this.#refuse(signal);
-    this.#planAhead(offsetBytes, into.length);
     const parts: [index: number, from: number, to: number][] = [];
     const endBytes = offsetBytes + into.length;
     for (let at = offsetBytes, index = this.#blockAt(at); at < endBytes; index++) {
@@ -84,7 +85,10 @@ export class BlockReader implements Reader {
       const start = from - this.#starts[index]!;
       if (this.#options.isLarge(index)) await this.#readLarge(index, start, part, signal);
       else {
-        const block = await this.#blocks.get(index, signal);
+        const getting = this.#blocks.get(index, signal);
+        // Behind the request itself, so that the next block is on its way while this one is waited for.
+        this.#planAhead(from, to - from);
+        const block = await getting;
         part.set(block.subarray(start, start + part.length));
       }
       this.#refuse(signal);
@@ -108,13 +112,17 @@ export class BlockReader implements Reader {
     return low;
   }
 
-  /** The blocks ahead of a sequence: the next one, and what else begins in the window. */
+  /** The blocks ahead of a sequence, as long as one may be begun. */
   #planAhead(offsetBytes: number, lengthBytes: number): void {
     const range = this.#readAhead?.note(offsetBytes, lengthBytes);
-    if (!range) return;
+    if (range) this.#ahead = { from: offsetBytes, to: Math.min(range.to, this.sizeBytes) };
+    const { from, to } = this.#ahead;
+    if (offsetBytes < from || offsetBytes >= to) return;
     const next = this.#blockAt(Math.max(offsetBytes + lengthBytes - 1, 0)) + 1;
-    const last = this.#blockAt(Math.min(range.to, this.sizeBytes) - 1);
-    const end = Math.min(Math.max(last, next) + 1, this.#options.plainSizes.length);
+    const end = Math.min(
+      Math.max(this.#blockAt(to - 1), next) + 1,
+      this.#options.plainSizes.length,
+    );
     for (let index = next; index < end; index++) {
       if (!this.#options.isLarge(index)) this.#blocks.prefetch(index);
     }

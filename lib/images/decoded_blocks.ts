@@ -69,7 +69,10 @@ export class DecodedBlocks implements AsyncDisposable {
   /** Decodes a block that will be asked for soon; its failure shows to whoever asks. */
   prefetch(index: number): void {
     if (this.#closed || this.#held.has(index) || this.#loading.has(index)) return;
-    if ([...this.#loading.values()].some((loading) => loading.isAhead)) return;
+    // One at a time that nobody waits for yet.
+    if ([...this.#loading.values()].some(({ isAhead, waiters }) => isAhead && waiters === 0)) {
+      return;
+    }
     this.#begin(index).isAhead = true;
   }
 

@@ -6,6 +6,16 @@ import { type Contender, median, medianRatio, pairedTimes } from "./paired.ts";
 const ROUNDS = 3;
 const SIZE_BYTES = 2 ** 30;
 const CHILD = `${import.meta.dirname}/read_child.ts`;
+const EXTRACT = [
+  "run",
+  "--quiet",
+  "-A",
+  `${import.meta.dirname}/../../main.ts`,
+  "image",
+  "extract",
+];
+/** Memory, so that the disk is not what is measured. */
+const OUT = `/dev/shm/fastboop-bench-${Deno.pid}`;
 
 export async function bench(): Promise<BenchRow[]> {
   const folder = await Deno.makeTempDir({ prefix: "fastboop-bench-" });
@@ -15,36 +25,62 @@ export async function bench(): Promise<BenchRow[]> {
     await make("mkfs.erofs", "--quiet", "-zlz4", `${folder}/erofs`, tree);
     await make("mke2fs", "-qFt", "ext4", "-d", tree, `${folder}/ext4`, "2200M");
     await make("sh", "-c", `head -c 400M ${folder}/ext4 | xz -T0 -1 > ${folder}/xz`);
-    const read = (kind: string) => ours(kind, `${folder}/${kind}`);
+    const read = (kind: string, file = kind) => ours(kind, `${folder}/${file}`);
     const theirs = (program: string, ...args: string[]) => ({ program, args });
     const erofs = await pairedTimes({
       ours: read("erofs"),
       theirs: theirs("fsck.erofs", "--extract", `${folder}/erofs`),
     }, ROUNDS);
+    const extract = await pairedTimes({
+      ours: extracting(Deno.execPath(), ...EXTRACT, `${folder}/erofs`, "-C", OUT),
+      theirs: extracting("fsck.erofs", `--extract=${OUT}`, `${folder}/erofs`),
+    }, 1);
+    removeOut();
     const ext4 = await pairedTimes({
       ours: read("ext4"),
       theirs: theirs("sh", "-c", debugfs(folder)),
     }, ROUNDS);
     const xz = await pairedTimes({
       ours: read("xz"),
+      pool: read("xz-pool", "xz"),
       one: theirs("xz", "-dc", "-T1", `${folder}/xz`),
       all: theirs("xz", "-dc", "-T0", `${folder}/xz`),
     }, ROUNDS);
     return [
       row("read 1 GiB of EROFS lz4 / fsck.erofs --extract", erofs.ours, erofs.theirs, 2),
-      row("read 1 GiB of ext4 / debugfs rdump", ext4.ours, ext4.theirs),
-      row("read 400 MiB of xz / xz -dc -T1", xz.ours, xz.one),
-      row("read 400 MiB of xz / xz -dc -T0", xz.ours, xz.all),
+      row("read 1 GiB of ext4 / debugfs rdump", ext4.ours, ext4.theirs, 1),
+      row("read 400 MiB of xz in one thread / xz -dc -T1", xz.ours, xz.one, 1.5),
+      row("read 400 MiB of xz with the pool / xz -dc -T1", xz.pool, xz.one, 1),
+      row("read 400 MiB of xz with the pool / xz -dc -T0", xz.pool, xz.all),
+      row("image extract of 1 GiB EROFS / fsck.erofs", extract.ours, extract.theirs),
     ];
   } finally {
+    removeOut();
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-/** debugfs has no way to read without writing: it writes to memory. */
+/** debugfs has no way to read without writing. */
 function debugfs(folder: string): string {
-  const out = "/dev/shm/fastboop-bench-rdump";
-  return `mkdir ${out} && debugfs -R 'rdump / ${out}' ${folder}/ext4 2>/dev/null; rm -r ${out}`;
+  return `mkdir ${OUT} && debugfs -R 'rdump / ${OUT}' ${folder}/ext4 2>/dev/null; rm -r ${OUT}`;
+}
+
+/** A program that fills OUT, which is removed before it counts. */
+function extracting(program: string, ...args: string[]): Contender {
+  return { program, args, prepare: emptyOut };
+}
+
+function emptyOut(): void {
+  removeOut();
+  Deno.mkdirSync(OUT);
+}
+
+function removeOut(): void {
+  try {
+    Deno.removeSync(OUT, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 function ours(kind: string, path: string): Contender {

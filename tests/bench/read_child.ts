@@ -1,4 +1,4 @@
-/** Reads everything an image holds, as a child process of read_bench.ts: `erofs|ext4|xz FILE`. */
+/** Reads everything an image holds, as a child process of read_bench.ts: `erofs|ext4|xz|xz-pool FILE`. */
 import { openErofs } from "../../lib/filesystems/erofs/open_erofs.ts";
 import { openExt4 } from "../../lib/filesystems/ext4/open_ext4.ts";
 import { openXz } from "../../lib/images/xz/open_xz.ts";
@@ -32,6 +32,9 @@ async function readTree(tree: FileTree, folder: string): Promise<number> {
 const [kind, path] = Deno.args;
 await using source = await openFile(path!);
 if (kind === "xz") {
+  await using reader = await openXz(source);
+  console.log(await readAll(reader));
+} else if (kind === "xz-pool") {
   await using pool = new XzPool();
   await using reader = await openXz(source, { decodeXz: pool.decode });
   console.log(await readAll(reader));

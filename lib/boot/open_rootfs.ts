@@ -6,6 +6,7 @@ import type { FileTree } from "../sources/file_tree.ts";
 import type { Reader } from "../sources/reader.ts";
 import type { ImageSources } from "./image_sources.ts";
 import type { BootRequest } from "./request.ts";
+import { SiblingPlaces } from "./sibling_places.ts";
 
 const CASYNC_INDEX = /\.caibx$/i;
 
@@ -14,6 +15,8 @@ export interface Rootfs extends RootImage {
   readonly reader: Reader;
   /** Its files, read through `reader`, which disposing of the tree leaves open. */
   openTree(): Promise<FileTree>;
+  /** The file systems beside it; present where it is a partition of a disk. */
+  openSiblings?(signal: AbortSignal): SiblingPlaces;
 }
 
 /**
@@ -44,7 +47,9 @@ export async function rootfsOf(image: OpenedImage, sources: ImageSources): Promi
   const { format, blockSizeBytes, reader } = image;
   if ((format === "erofs" || format === "ext4") && blockSizeBytes !== undefined) {
     const openTree = () => sources.openTree(reader);
-    return { filesystem: format, blockSizeBytes, reader, openTree };
+    const root = { filesystem: format, blockSizeBytes, reader, openTree };
+    if (image.siblings === undefined) return root;
+    return { ...root, openSiblings: (signal) => new SiblingPlaces(image, signal) };
   }
   await image[Symbol.asyncDispose]();
   throw new FastboopError({

@@ -1,12 +1,18 @@
-/** A boot without `--kernel`: the root file system's own kernel, with its modules where they are. */
+/**
+ * A boot without `--kernel`: the root file system's own kernel, in it or on a partition beside it, with its
+ * modules where they are.
+ */
 import { formatSize } from "../bytes/size.ts";
 import { FastboopError } from "../errors/errors.ts";
 import { XzPool } from "../images/xz/xz_pool.ts";
-import type { BootKernel } from "../kernel/boot_kernel.ts";
 import type { Kconfig } from "../kernel/kconfig.ts";
 import type { UnmetSymbol } from "../kernel/kconfig_requirement.ts";
 import { readModuleIndex } from "../kernel/read_module_index.ts";
-import { findRootKernel, type RootKernel } from "../kernel/root_kernel/find_root_kernel.ts";
+import {
+  findKernelAmong,
+  type KernelPlace,
+  type PlacedKernel,
+} from "../kernel/root_kernel/find_kernel_among.ts";
 import { unmetStage0Symbols } from "../kernel/unmet_stage0_symbols.ts";
 import type { DeviceProfile } from "../profiles/device_profile.ts";
 import type { FileTree } from "../sources/file_tree.ts";
@@ -34,7 +40,9 @@ export async function rootKernel(
   const kernel = input.kernel && stack.use(await input.kernel.openTree());
   const dtbs = input.dtbs && stack.use(await input.dtbs.openTree());
   const xz = stack.use(new XzPool());
-  const trees = { modules, kernel: kernel ?? modules, dtbs };
+  const siblings = kernel === undefined ? input.rootfs.openSiblings?.(options.signal) : undefined;
+  if (siblings !== undefined) stack.use(siblings);
+  const trees = { modules, kernel, dtbs, siblings };
   const find = (wanted: DeviceProfile) => prepareRoot(trees, xz, request, input, wanted, options);
   let early = profile && { profile, kernel: await find(profile) };
   const held = stack.move();
@@ -48,11 +56,26 @@ export async function rootKernel(
   };
 }
 
-/** Where a boot profile does not say otherwise, all are the root file system. */
 interface RootTrees {
+  /** The root file system. */
   readonly modules: FileTree;
-  readonly kernel: FileTree;
+  /** Where a boot profile says otherwise. */
+  readonly kernel: FileTree | undefined;
   readonly dtbs: FileTree | undefined;
+  /** Where it does not, and there are other partitions. */
+  readonly siblings: AsyncIterable<KernelPlace> | undefined;
+}
+
+const ROOT = "the root file system";
+
+/** Where the kernel may be: what a boot profile says, or the root before all that is beside it. */
+function placesOf({ modules, kernel, siblings }: RootTrees): AsyncIterable<KernelPlace> {
+  return {
+    async *[Symbol.asyncIterator]() {
+      yield { name: ROOT, openTree: () => Promise.resolve(kernel ?? modules) };
+      if (siblings !== undefined) yield* siblings;
+    },
+  };
 }
 
 async function prepareRoot(
@@ -63,7 +86,7 @@ async function prepareRoot(
   profile: DeviceProfile,
   { progress, signal }: PrepareOptions,
 ): Promise<PreparedKernel> {
-  const kernel = await findRootKernel(trees.kernel, {
+  const kernel = await findKernelAmong(placesOf(trees), {
     arch: profile.arch,
     modulesTree: trees.modules,
     kernelPath: input.kernel?.path,
@@ -75,10 +98,11 @@ async function prepareRoot(
     signal,
   });
   for (const text of kernel.passedOver) progress.note(`passed over: ${text}`);
+  const { dtb } = kernel;
   progress.note(
-    `${kernel.imagePath}: ${kernel.release}, ${kernel.arch}, ${
+    `${placed(kernel.imagePath, kernel.place)}: ${kernel.release}, ${kernel.arch}, ${
       formatSize(kernel.image.bytes.length)
-    } kernel` + (kernel.dtb === undefined ? "" : `, ${kernel.dtb.path}`),
+    } kernel` + (dtb === undefined ? "" : `, ${placed(dtb.path, kernel.dtbPlace)}`),
   );
   if (kernel.kconfig === undefined) {
     progress.note("its configuration is not known, so that is not checked");
@@ -86,10 +110,14 @@ async function prepareRoot(
   return { tree: kernel, modules: await modulesOf(trees.modules, xz, kernel, signal) };
 }
 
+function placed(path: string, place: string | undefined): string {
+  return place === undefined || place === ROOT ? path : `${path} on ${place}`;
+}
+
 async function modulesOf(
   tree: FileTree,
   pool: XzPool,
-  { modulesDirectory: directory }: RootKernel,
+  { modulesDirectory: directory }: PlacedKernel,
   signal: AbortSignal,
 ): Promise<PreparedModules | undefined> {
   if (directory === undefined) return undefined;
@@ -98,7 +126,7 @@ async function modulesOf(
 }
 
 /** What stage0 needs must be in the kernel or among modules that are there. */
-function checkConfiguration(kernel: RootKernel, whole: Kconfig, { filesystem }: Rootfs): void {
+function checkConfiguration(kernel: PlacedKernel, whole: Kconfig, { filesystem }: Rootfs): void {
   const kconfig = kernel.modulesDirectory === undefined ? withoutModules(whole) : whole;
   const unmet = unmetStage0Symbols(kconfig, { rootfs: filesystem, needModulesExport: false });
   if (unmet.length > 0) throw unmetError(unmet, kernel);
@@ -108,10 +136,12 @@ function withoutModules(kconfig: Kconfig): Kconfig {
   return new Map([...kconfig].filter(([symbol, value]) => symbol !== "MODULES" && value !== "m"));
 }
 
-function unmetError(unmet: readonly UnmetSymbol[], kernel: BootKernel): FastboopError {
+function unmetError(unmet: readonly UnmetSymbol[], kernel: PlacedKernel): FastboopError {
   return new FastboopError({
     kind: "tree",
-    action: `Check the root image's kernel ${kernel.release} (${kernel.imagePath})`,
+    action: `Check the root image's kernel ${kernel.release} (${
+      placed(kernel.imagePath, kernel.place)
+    })`,
     state: [
       "stage0 needs what it was not built with",
       ...unmet.map(({ line, purpose }) => `  ${line}  (to ${purpose})`),

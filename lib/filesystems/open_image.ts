@@ -4,8 +4,10 @@
  * For a boot the file system image inside an archive is entered; to look at it, an archive is a tree.
  */
 import { printable } from "../bytes/printable.ts";
-import { FastboopError } from "../errors/errors.ts";
+import { cancelled, FastboopError } from "../errors/errors.ts";
 import { LeasedReader } from "../images/leased_reader.ts";
+import type { Partition } from "../images/partitions.ts";
+import type { Siblings } from "../images/siblings.ts";
 import { type Format, sniffRootImage } from "../images/sniff.ts";
 import {
   formatOf,
@@ -31,6 +33,8 @@ const ENTERED: readonly (Format | undefined)[] = [
   ...["erofs", "ext4", "fat", "iso9660", "gpt", "mbr"] as const,
   ...["android-sparse", "xz", "gzip", "zstd", "tar", "zip"] as const,
 ];
+/** What is read of a partition beside the entered one. */
+const FILESYSTEMS: readonly (Format | undefined)[] = ["fat", "ext4", "erofs"];
 
 export interface OpenImageOptions extends UnwrapOptions {
   /** A member of an archive to enter. */
@@ -49,11 +53,23 @@ export interface OpenedImage extends AsyncDisposable {
   /** Of a disk none of whose partitions was entered. */
   readonly partitions?: readonly ListedPartition[];
   /**
+   * The other partitions of the disk that was entered last, in the table's order. A table may hold hundreds,
+   * so nobody has looked at what is on them.
+   */
+  readonly siblings?: readonly Partition[];
+  /**
    * Its files; belongs to the image and closes with it.
    *
    * @throws {FastboopError} `unsupported` when the format holds none, `corrupt`, `limit`.
    */
   openTree(): Promise<FileTree>;
+  /**
+   * The file system on one of `siblings`, by the partition's index: FAT, ext4 or EROFS, undefined for anything
+   * else. It reads through the same disk, and closes with this image at the latest.
+   *
+   * @throws {FastboopError} `not-found` when it is none of them, what reading throws, `cancelled`.
+   */
+  openSibling(index: number, options?: { signal?: AbortSignal }): Promise<OpenedImage | undefined>;
 }
 
 /**
@@ -71,6 +87,7 @@ export async function openImage(
   let reader: Reader = lease;
   let steps: readonly string[] = [];
   let wanted = entry;
+  let siblings: Siblings | undefined;
   try {
     for (;;) {
       const maxDepth = (options.maxDepth ?? MAX_DEPTH) - steps.length;
@@ -87,12 +104,12 @@ export async function openImage(
       if (!ARCHIVES.includes(format) || !isEntered) {
         if (wanted !== undefined) throw noArchive(source, wanted);
         if (partition !== undefined && !steps.some(isPartition)) throw noDisk(source, partition);
-        const root = format === "erofs" || format === "ext4"
-          ? await sniffRootImage(reader, options.signal ? { signal: options.signal } : {})
-          : undefined;
+        const root = await rootImage(reader, format, options.signal);
         lease.keep();
-        return new Image({ ...inner, steps, ...root }, options);
+        siblings = inner.siblings ?? siblings;
+        return new Image({ ...inner, steps, ...root, ...(siblings && { siblings }) }, options);
       }
+      siblings = inner.siblings ?? siblings;
       const member = await enterArchive(format!, reader, options, wanted);
       reader = member.reader;
       steps = [...steps, `${format} member "${printable(member.path)}"`];
@@ -106,10 +123,14 @@ export async function openImage(
 
 const isPartition = (step: string) => /^(gpt|mbr) partition /.test(step);
 
-type Found = Pick<
-  OpenedImage,
-  "steps" | "reader" | "format" | "blockSizeBytes" | "partitions"
->;
+async function rootImage(reader: Reader, format: Format | undefined, signal?: AbortSignal) {
+  if (format !== "erofs" && format !== "ext4") return undefined;
+  return await sniffRootImage(reader, signal ? { signal } : {});
+}
+
+type Found =
+  & Pick<OpenedImage, "steps" | "reader" | "format" | "blockSizeBytes" | "partitions">
+  & { readonly siblings?: Siblings };
 
 class Image implements OpenedImage {
   readonly steps: readonly string[];
@@ -117,7 +138,11 @@ class Image implements OpenedImage {
   readonly format: Format | undefined;
   declare readonly blockSizeBytes?: number;
   declare readonly partitions?: readonly ListedPartition[];
+  declare readonly siblings?: readonly Partition[];
   readonly #options: OpenImageOptions;
+  readonly #siblings: Siblings | undefined;
+  readonly #opened: OpenedImage[] = [];
+  #isClosed = false;
   #tree: Promise<FileTree> | undefined;
 
   constructor(found: Found, options: OpenImageOptions) {
@@ -126,11 +151,31 @@ class Image implements OpenedImage {
     this.format = found.format;
     if (found.blockSizeBytes !== undefined) this.blockSizeBytes = found.blockSizeBytes;
     if (found.partitions !== undefined) this.partitions = found.partitions;
+    this.#siblings = found.siblings;
+    if (found.siblings !== undefined) this.siblings = found.siblings.partitions;
     this.#options = options;
   }
 
   openTree(): Promise<FileTree> {
     return this.#tree ??= this.#open();
+  }
+
+  async openSibling(
+    index: number,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<OpenedImage | undefined> {
+    const action = `Open partition ${index + 1} beside ${printable(this.reader.identity)}`;
+    const reader = this.#siblings?.open(index);
+    if (reader === undefined) {
+      throw new FastboopError({ kind: "not-found", action, state: "there is no such partition" });
+    }
+    const format = await formatOf(reader, signal);
+    if (!FILESYSTEMS.includes(format)) return undefined;
+    const root = await rootImage(reader, format, signal);
+    if (this.#isClosed) throw cancelled(action, signal);
+    const sibling = new Image({ reader, steps: [], format, ...root }, this.#options);
+    this.#opened.push(sibling);
+    return sibling;
   }
 
   async #open(): Promise<FileTree> {
@@ -150,6 +195,8 @@ class Image implements OpenedImage {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    for (const sibling of this.#opened.splice(0)) await sibling[Symbol.asyncDispose]();
     const tree = await this.#tree?.catch(() => undefined);
     await tree?.[Symbol.asyncDispose]();
     await this.reader[Symbol.asyncDispose]();

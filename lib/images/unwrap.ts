@@ -21,6 +21,7 @@ import {
   type Partition,
   type PartitionTable,
 } from "./partitions.ts";
+import { Siblings } from "./siblings.ts";
 import { SNIFF_BYTES } from "./signatures.ts";
 import { type Format, sniffFormat } from "./sniff.ts";
 import { WindowReader } from "./window_reader.ts";
@@ -70,6 +71,8 @@ export interface Unwrapped {
   readonly format: Format | undefined;
   /** Of a disk none of whose partitions was entered. */
   readonly partitions?: readonly ListedPartition[];
+  /** Of the disk that was entered last; `reader` has it open. */
+  readonly siblings?: Siblings;
 }
 
 /**
@@ -82,19 +85,21 @@ export async function unwrap(source: Reader, options: UnwrapOptions = {}): Promi
   const lease = new LeasedReader(source);
   const steps: string[] = [];
   let reader: Reader = lease;
+  let siblings: Siblings | undefined;
   try {
     for (;;) {
       const format = await formatOf(reader, options.signal);
       const isDisk = format === "gpt" || format === "mbr";
-      const layer = isDisk
+      const layer: Layer | Listing | undefined = isDisk
         ? await enterDisk(reader, format, options)
         : format && await openContainer(format, reader, options);
       if (layer === undefined || "partitions" in layer) {
         lease.keep();
-        return { reader, steps, format, ...layer };
+        return { reader, steps, format, ...layer, ...(siblings && { siblings }) };
       }
       // Taken over at once: whatever fails from here on closes it.
       reader = layer.reader;
+      siblings = layer.siblings ?? siblings;
       steps.push(layer.step);
       if (steps.length > (options.maxDepth ?? MAX_DEPTH)) {
         const state = `there are more than ${options.maxDepth ?? MAX_DEPTH} containers`;
@@ -114,13 +119,18 @@ export async function formatOf(reader: Reader, signal?: AbortSignal): Promise<Fo
   return sniffFormat(head, reader.sizeBytes);
 }
 
-type Layer = { readonly reader: Reader; readonly step: string };
+interface Layer {
+  readonly reader: Reader;
+  readonly step: string;
+  readonly siblings?: Siblings;
+}
+type Listing = { readonly partitions: readonly ListedPartition[] };
 
 async function enterDisk(
   disk: Reader,
   format: Format,
   options: UnwrapOptions,
-): Promise<Layer | { partitions: readonly ListedPartition[] } | undefined> {
+): Promise<Layer | Listing | undefined> {
   const { signal } = options;
   const table = await listPartitions(disk, signal ? { signal } : {});
   if (table === undefined) return undefined;
@@ -133,6 +143,7 @@ async function enterDisk(
   return {
     reader: openNumbered(disk, partition),
     step: `${scheme} partition ${partition.index + 1}${label}`,
+    siblings: new Siblings(disk, partition, table.partitions),
   };
 }
 
@@ -169,7 +180,7 @@ async function rootPartition(
   disk: Reader,
   table: PartitionTable,
   options: UnwrapOptions,
-): Promise<Partition | { partitions: readonly ListedPartition[] }> {
+): Promise<Partition | Listing> {
   const { purpose, signal } = options;
   const listed: ListedPartition[] = [];
   for (const partition of table.partitions) {

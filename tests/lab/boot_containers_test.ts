@@ -22,6 +22,28 @@ Deno.test("boot runs the root of a GPT disk with the kernel inside it", async ()
   await assertFetchedOnce(session);
 });
 
+Deno.test("boot takes an arm64 kernel and its device tree from the boot partition beside the root", async () => {
+  await using session = await BootSession.start({
+    arch: "aarch64",
+    root: "busybox-boot",
+    phone: { words: ["lab.run=poweroff", "lab.sum=1"] },
+  });
+  const report = await session.waitForUserspace();
+  const { phone, host } = session;
+  assert.equal(await phone.waitForEnd(60_000), "poweroff");
+  assert.match(phone.console.text, /^LAB sum [0-9a-f]{64} /m);
+  await assertBooted(session, report);
+  const { text } = host.output;
+  assert.match(text, /xz, android sparse, gpt partition 2 "linux": 48 MiB/);
+  assert.match(
+    text,
+    /vmlinuz-\S+ on partition 1 "boot": \S+, aarch64, .* kernel, dtbs\/\S+\/virt\.dtb on partition 1/,
+  );
+  assert.ok(phone.images[0]!.deviceTree.length > 0);
+  assert.match(text, /1 of 1 disks online/);
+  await assertFetchedOnce(session);
+});
+
 Deno.test("assertFetchedOnce() fails when a part is fetched again", async () => {
   const path = await Deno.makeTempFile({ prefix: "fastboop-test-" });
   try {

@@ -29,7 +29,7 @@ export interface BootSessionOptions extends LabParts {
 export const USERSPACE_TIMEOUT_MS = 120_000;
 
 /** Roots that bring a kernel, in them or beside them. */
-const HAVE_KERNEL = /-(kernel|mbr|gpt)$/;
+const HAVE_KERNEL = /-(kernel|mbr|gpt|boot)$/;
 const ROOT_PATH = "/rootfs.ero";
 const PROFILE_PATH = "/profile.fbp";
 

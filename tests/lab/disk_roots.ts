@@ -1,6 +1,6 @@
 /**
  * The busybox root as images are published: on a disk of an Android sparse image in xz, with the kernel on a
- * FAT partition before it, and on a plain disk with the kernel inside. Made by the tools of those formats.
+ * FAT or ext4 partition before it, and on a plain disk with the kernel inside. Made by the tools of those formats.
  */
 import { ensureBusyboxRoot } from "./busybox_root.ts";
 import { ensureInstalledKernelRoot, installKernel } from "./installed_kernel_root.ts";
@@ -23,12 +23,37 @@ const ROOT_MIB = 48;
 const ROOT_AT_MIB = 1 + BOOT_MIB;
 
 /** An MBR: 1 is FAT with `/vmlinuz` and `/dtbs`, 2 an ext4 root with modules and no kernel. */
-export async function ensureMbrDisk(arch: LabArch, tree: string): Promise<DiskRoot> {
+export function ensureMbrDisk(arch: LabArch, tree: string): Promise<DiskRoot> {
+  return ensurePublished({ arch, tree, name: "busybox-mbr 2", makeBoot: makeFat, part: partMbr });
+}
+
+/** A GPT: 1 is ext4 with what a distribution has in /boot, 2 the root with modules and an empty /boot. */
+export function ensureBootPartitionDisk(arch: LabArch, tree: string): Promise<DiskRoot> {
+  const name = "busybox-boot 1";
+  return ensurePublished({ arch, tree, name, makeBoot: makeExt4Boot, part: partGpt });
+}
+
+interface Published {
+  readonly arch: LabArch;
+  /** Of the kernel. */
+  readonly tree: string;
+  /** Of the image, and its version. */
+  readonly name: string;
+  /** Makes the file system image of the folder. */
+  readonly makeBoot: (boot: string, image: string) => Promise<void>;
+  /** Writes the table of two partitions. */
+  readonly part: (disk: string) => Promise<unknown>;
+}
+
+async function ensurePublished(
+  { arch, tree, name, makeBoot, part }: Published,
+): Promise<DiskRoot> {
   const base = await ensureBusyboxRoot(arch, "merged");
-  const image = `${labDirectory()}/busybox-mbr-${arch}.img.xz`;
-  const filesystem = `${labDirectory()}/busybox-mbr-${arch}.ext4`;
+  const path = `${labDirectory()}/${name.split(" ")[0]}-${arch}`;
+  const image = `${path}.img.xz`;
+  const filesystem = `${path}.ext4`;
   const stamps = [`${base}.stamp`, `${tree}.stamp`].map((path) => Deno.readTextFileSync(path));
-  await buildOnce(image, digestOf(["busybox-mbr 1", ...stamps]), async () => {
+  await buildOnce(image, digestOf([name, ...stamps]), async () => {
     if (Deno.uid() !== 0) throw new Error("unpacking a root file system needs root, once");
     const work = await Deno.makeTempDir({ prefix: "fastboop-lab-disk-" });
     try {
@@ -36,13 +61,10 @@ export async function ensureMbrDisk(arch: LabArch, tree: string): Promise<DiskRo
       await installKernel(arch, tree, `${work}/root`, `${work}/boot`);
       const format = ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", `${work}/root`];
       await runCommand([...format, `${work}/ext4`, `${ROOT_MIB}M`]);
-      await makeFat(`${work}/boot`, `${work}/fat`);
-      const words = [`start=${MIB / 512}, size=${BOOT_MIB * MIB / 512}, type=c`]
-        .concat(`start=${ROOT_AT_MIB * MIB / 512}, size=${ROOT_MIB * MIB / 512}, type=83`);
-      await makeEmpty(`${work}/disk`, ROOT_AT_MIB + ROOT_MIB);
-      const input = `label: dos\n${words.join("\n")}\n`;
-      await runCommand(["/sbin/sfdisk", "-q", `${work}/disk`], { input });
-      await put(`${work}/fat`, `${work}/disk`, 1);
+      await makeBoot(`${work}/boot`, `${work}/fs`);
+      await makeEmpty(`${work}/disk`, ROOT_AT_MIB + ROOT_MIB + 1);
+      await part(`${work}/disk`);
+      await put(`${work}/fs`, `${work}/disk`, 1);
       await put(`${work}/ext4`, `${work}/disk`, ROOT_AT_MIB);
       await runCommand(["img2simg", `${work}/disk`, `${work}/simg`]);
       await runCommand(["xz", "-1", "--block-size=1MiB", `${work}/simg`]);
@@ -53,6 +75,19 @@ export async function ensureMbrDisk(arch: LabArch, tree: string): Promise<DiskRo
     }
   });
   return { image, filesystem };
+}
+
+async function partMbr(disk: string): Promise<void> {
+  const words = [`start=${MIB / 512}, size=${BOOT_MIB * MIB / 512}, type=c`]
+    .concat(`start=${ROOT_AT_MIB * MIB / 512}, size=${ROOT_MIB * MIB / 512}, type=83`);
+  const input = `label: dos\n${words.join("\n")}\n`;
+  await runCommand(["/sbin/sfdisk", "-q", disk], { input });
+}
+
+async function partGpt(disk: string): Promise<void> {
+  const parts = ["-n", `1:${MIB / 512}:+${BOOT_MIB}M`, "-c", "1:boot"];
+  parts.push("-n", `2:${ROOT_AT_MIB * MIB / 512}:+${ROOT_MIB}M`, "-c", "2:linux");
+  await runCommand(["/sbin/sgdisk", ...parts, disk]);
 }
 
 /** A GPT: 1 is an empty EFI system partition, 2 the ext4 root with its kernel installed. */
@@ -92,6 +127,10 @@ async function makeFat(boot: string, image: string): Promise<void> {
   for await (const { name: release } of Deno.readDir(`${boot}/dtbs`)) {
     await runCommand(["mcopy", "-s", "-i", image, `${boot}/dtbs/${release}`, "::/dtbs"]);
   }
+}
+
+async function makeExt4Boot(boot: string, image: string): Promise<void> {
+  await runCommand(["mke2fs", "-q", "-t", "ext4", "-L", "boot", "-d", boot, image, `${BOOT_MIB}M`]);
 }
 
 async function makeEmpty(path: string, sizeMib: number): Promise<void> {

@@ -7,7 +7,12 @@ import { ensurePackages } from "./debian_packages.ts";
 import { ensureDebianGuest, ensureDebianKernelRoot } from "./debian_kernel_root.ts";
 import { debianRelease, ensureDebianModules } from "./debian_modules.ts";
 import { ensureDebianRoot } from "./debian_root.ts";
-import { type DiskRoot, ensureGptDisk, ensureMbrDisk } from "./disk_roots.ts";
+import {
+  type DiskRoot,
+  ensureBootPartitionDisk,
+  ensureGptDisk,
+  ensureMbrDisk,
+} from "./disk_roots.ts";
 import { ensureGuestProgram } from "./guest_program.ts";
 import { ensureInstalledKernelRoot } from "./installed_kernel_root.ts";
 import { ensureKernelTree, kernelRelease } from "./kernel_tree.ts";
@@ -19,7 +24,7 @@ export interface LabParts {
   /** Debian exists for x86_64 only. Those with a kernel in them are booted without --kernel. */
   root:
     | ("busybox-merged" | "busybox-split" | "busybox-kernel" | "debian" | "debian-kernel")
-    | ("busybox-mbr" | "busybox-gpt");
+    | ("busybox-mbr" | "busybox-gpt" | "busybox-boot");
 }
 
 /** Where they are. */
@@ -40,6 +45,7 @@ export interface Lab {
 async function ensureRoot(parts: LabParts, kernelTree: string): Promise<DiskRoot> {
   if (parts.root === "busybox-mbr") return await ensureMbrDisk(parts.arch, kernelTree);
   if (parts.root === "busybox-gpt") return await ensureGptDisk(parts.arch, kernelTree);
+  if (parts.root === "busybox-boot") return await ensureBootPartitionDisk(parts.arch, kernelTree);
   const image = await ensureBareRoot(parts, kernelTree);
   return { image, filesystem: image };
 }

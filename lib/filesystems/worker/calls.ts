@@ -1,6 +1,7 @@
 /** What main and the image worker ask each other, and how much of it. */
 import type { Hint } from "../../images/pipeline/hints.ts";
 import type { Pipeline } from "../../images/pipeline/pipeline.ts";
+import type { Partition } from "../../images/partitions.ts";
 import type { Format } from "../../images/sniff.ts";
 import type { ListedPartition } from "../../images/unwrap.ts";
 import type { Entry } from "../../sources/file_tree.ts";
@@ -49,6 +50,7 @@ export interface RemoteImage extends RemoteHandle {
   readonly format: Format | undefined;
   readonly blockSizeBytes: number | undefined;
   readonly partitions: readonly ListedPartition[] | undefined;
+  readonly siblings: readonly Partition[] | undefined;
 }
 
 /** Part of a directory; `more` names the rest. */
@@ -64,6 +66,7 @@ export type WorkerCalls = SharedCalls & {
     gives: RemoteImage;
   };
   openTree: { takes: { id: number }; gives: { id: number } };
+  openSibling: { takes: { id: number; index: number }; gives: RemoteImage | undefined };
   stat: { takes: { id: number; path: string }; gives: Entry | undefined };
   list: { takes: { id: number; path: string }; gives: ListedPart };
   listMore: { takes: { id: number }; gives: ListedPart };

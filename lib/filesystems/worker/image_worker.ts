@@ -19,6 +19,7 @@ import {
   type ListedPart,
   type MainCalls,
   type RemoteHandle,
+  type RemoteImage,
   WHOLE_FILE_BYTES,
   type WorkerCalls,
 } from "./calls.ts";
@@ -52,10 +53,7 @@ const peer: Peer<MainCalls, WorkerCalls> = new Peer<MainCalls, WorkerCalls>(scop
         ...value.options,
         ...containerOptions(signal, value.hasSpill),
       });
-      const held = new HeldImage(image);
-      const { steps, format, blockSizeBytes, partitions } = image;
-      const handle = await handles.addReader(held);
-      return { value: { ...handle, steps, format, blockSizeBytes, partitions } };
+      return { value: await holdImage(image) };
     } catch (error) {
       await source[Symbol.asyncDispose]();
       throw error;
@@ -64,6 +62,11 @@ const peer: Peer<MainCalls, WorkerCalls> = new Peer<MainCalls, WorkerCalls>(scop
   openTree: async ({ value }) => {
     const { image } = handles.get(value.id, (held) => held instanceof HeldImage);
     return { value: { id: handles.add(new HeldTree(await image.openTree())) } };
+  },
+  openSibling: async ({ value }, signal) => {
+    const { image } = handles.get(value.id, (held) => held instanceof HeldImage);
+    const sibling = await image.openSibling(value.index, { signal });
+    return { value: sibling && await holdImage(sibling) };
   },
   stat: async ({ value }) => {
     const { tree } = handles.get(value.id, (held) => held instanceof HeldTree);
@@ -131,6 +134,12 @@ class HeldList implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+async function holdImage(image: OpenedImage): Promise<RemoteImage> {
+  const { steps, format, blockSizeBytes, partitions, siblings } = image;
+  const handle = await handles.addReader(new HeldImage(image));
+  return { ...handle, steps, format, blockSizeBytes, partitions, siblings };
 }
 
 async function openSource(

@@ -96,8 +96,7 @@ class MainSide implements ImageWorker {
   async open(spec: ImageSpec, { signal, ...options }: OpenOptions = {}): Promise<OpenedImage> {
     const { peer } = this.#worker;
     const hasSpill = this.#hasSpill;
-    const onLate = ({ value }: Parcel<RemoteImage>) =>
-      void peer.call("close", { id: value.id }).catch(() => {});
+    const onLate = closesLate(peer);
     if ("pipeline" in spec) {
       const { pipeline, hints = new Map() } = spec;
       this.#allow(pipeline);
@@ -189,6 +188,7 @@ class RemoteOpenedImage implements OpenedImage {
   readonly format: OpenedImage["format"];
   declare readonly blockSizeBytes?: number;
   declare readonly partitions?: NonNullable<OpenedImage["partitions"]>;
+  declare readonly siblings?: NonNullable<OpenedImage["siblings"]>;
   readonly #peer: GuardedWorker["peer"];
   readonly #id: number;
   #tree: Promise<FileTree> | undefined;
@@ -201,10 +201,21 @@ class RemoteOpenedImage implements OpenedImage {
     this.reader = new RemoteReader(peer, image);
     if (image.blockSizeBytes !== undefined) this.blockSizeBytes = image.blockSizeBytes;
     if (image.partitions !== undefined) this.partitions = image.partitions;
+    if (image.siblings !== undefined) this.siblings = image.siblings;
   }
 
   openTree(): Promise<FileTree> {
     return this.#tree ??= this.#open();
+  }
+
+  async openSibling(
+    index: number,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<OpenedImage | undefined> {
+    const peer = this.#peer;
+    const options = { signal, onLate: closesLate(peer) };
+    const { value } = await peer.call("openSibling", { id: this.#id, index }, options);
+    return value && new RemoteOpenedImage(peer, value);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -215,6 +226,13 @@ class RemoteOpenedImage implements OpenedImage {
     const { value } = await this.#peer.call("openTree", { id: this.#id });
     return new RemoteTree(this.#peer, value.id);
   }
+}
+
+/** Closes what was opened for a caller that has stopped waiting. */
+function closesLate(peer: GuardedWorker["peer"]) {
+  return ({ value }: Parcel<RemoteImage | undefined>) => {
+    if (value !== undefined) void peer.call("close", { id: value.id }).catch(() => {});
+  };
 }
 
 /** The leaf of a caller, which it keeps when the opening fails. */

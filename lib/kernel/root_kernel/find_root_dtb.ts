@@ -17,6 +17,8 @@ export interface RootDtbOptions {
 
 /** The most the arm64 kernel maps (Documentation/arch/arm64/booting.rst). */
 const MAX_DTB_BYTES = 2 << 20;
+/** Folders `dtbs-*`. */
+const MAX_FLAVOURS = 32;
 const FDT_MAGIC = 0xd00dfeed;
 const HEADER_BYTES = 40;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._,+-]*(\/[A-Za-z0-9][A-Za-z0-9._,+-]*)*$/;
@@ -36,11 +38,13 @@ const ofRelease = (release: string): string[] => [
   `lib/firmware/${release}/device-tree`,
   `usr/share/dtb/${release}`,
   `usr/share/dtbs/${release}`,
+  // On a boot partition there is no `boot/` before them.
+  ...[`dtbs/${release}`, `dtb/${release}`, `dtb-${release}`, `dtbs-${release}`],
 ];
-/** Folders of whatever kernel there is. Alpine's flavours have `boot/dtbs-lts`, found by listing. */
+/** Folders of whatever kernel there is. Alpine's flavours have `dtbs-lts` in /boot, found by listing. */
 const OF_ANY = [
   ...["boot/dtbs", "boot/dtb", "boot"],
-  ...["boot/efi/dtb", "boot/efi/dtbs", "efi/dtb", "dtbs", "dtb"],
+  ...["boot/efi/dtb", "boot/efi/dtbs", "efi/dtb", "dtbs", "dtb", ""],
   ...["usr/share/dtb", "usr/share/dtbs", "usr/lib/firmware", "lib/firmware"],
 ];
 
@@ -78,10 +82,15 @@ export async function findRootDtb(tree: FileTree, options: RootDtbOptions): Prom
 }
 
 async function flavours(tree: FileTree): Promise<string[]> {
-  const boot = await followPath(tree, "boot");
-  if (boot?.entry.kind !== "directory") return [];
-  return (await tree.list(boot.path))
-    .filter(({ name }) => name.startsWith("dtbs-")).map(({ name }) => `${boot.path}/${name}`);
+  const found: string[] = [];
+  for (const place of ["boot", ""]) {
+    const boot = await followPath(tree, place);
+    if (boot?.entry.kind !== "directory") continue;
+    const names = (await tree.list(boot.path)).map(({ name }) => name);
+    const prefix = boot.path === "" ? "" : `${boot.path}/`;
+    for (const name of names) if (name.startsWith("dtbs-")) found.push(`${prefix}${name}`);
+  }
+  return found.slice(0, MAX_FLAVOURS);
 }
 
 async function readDtb(

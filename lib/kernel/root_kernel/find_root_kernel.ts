@@ -1,10 +1,11 @@
 /**
- * The kernel that a root file system brings: its image, modules, device tree and configuration, all of one
- * release, which the image itself tells.
+ * The kernel that a tree brings: its image, modules and configuration, all of one release, which the image
+ * itself tells.
  *
  * Of several kernels the newest one by compareReleases() is taken that has modules in the root. Files whose
  * names hold a release with modules that is not above one already found are not read: names only say what
- * need not be looked at. Places: list_kernels.ts, find_root_dtb.ts, find_root_kconfig.ts.
+ * need not be looked at. Places: list_kernels.ts, find_root_kconfig.ts. Device trees may lie elsewhere:
+ * find_kernel_among.ts.
  */
 import { FastboopError } from "../../errors/errors.ts";
 import type { FileTree } from "../../sources/file_tree.ts";
@@ -12,7 +13,6 @@ import type { Arch } from "../arch.ts";
 import type { BootKernel } from "../boot_kernel.ts";
 import type { Kconfig } from "../kconfig.ts";
 import { compareReleases } from "./compare_releases.ts";
-import { findRootDtb } from "./find_root_dtb.ts";
 import { findRootKconfig } from "./find_root_kconfig.ts";
 import { type KernelFile, listKernels, namedKernel } from "./list_kernels.ts";
 import { lookAtKernel, type SeenKernel } from "./look_at_kernel.ts";
@@ -24,18 +24,14 @@ export interface FindRootKernelOptions {
   kernelPath?: string | undefined;
   /** The release to take. */
   release?: string | undefined;
-  /** Asks for the device tree of that board: `qcom/sdm845-oneplus-fajita`. */
-  devicetreeName?: string | undefined;
-  /** Where device trees lie, or the one to take; absent: searched for. */
-  dtbsPath?: string | undefined;
-  /** Tree that holds the modules, when the kernel's is another one. */
+  /** Tree that holds the modules, when the kernel's is another one: that of a boot partition. */
   modulesTree?: FileTree | undefined;
-  /** Tree that holds the device trees. */
-  dtbsTree?: FileTree | undefined;
+  /** Images unpacked for nothing so far, where several trees are looked through. */
+  broken?: { count: number };
   signal?: AbortSignal | undefined;
 }
 
-export interface RootKernel extends BootKernel {
+export interface RootKernel extends Omit<BootKernel, "dtb"> {
   /** Of its release, without links; absent where the root has no modules at all. */
   readonly modulesDirectory?: string;
   /** Kernels that were passed over, with the reason. */
@@ -52,28 +48,24 @@ export async function findRootKernel(
   tree: FileTree,
   options: FindRootKernelOptions,
 ): Promise<RootKernel> {
-  const { arch, signal } = options;
+  const { arch, signal, broken = { count: 0 } } = options;
   const modulesTree = options.modulesTree ?? tree;
   const modules = await modulesDirectories(modulesTree);
   const choice = new Choice(modules, options.release);
-  let brokenCount = 0;
   for (const file of await candidates(tree, modules, options)) {
+    if (broken.count >= MAX_BROKEN) break;
     if (choice.isSettled(file)) continue;
     try {
       choice.offer(await lookAtKernel(tree, file, arch, signal));
     } catch (error) {
       if (!(error instanceof FastboopError) || !OF_THE_FILE.has(error.kind)) throw error;
       choice.refuse(file, error.state);
-      if (BROKEN.has(error.kind) && ++brokenCount === MAX_BROKEN) break;
+      if (BROKEN.has(error.kind)) broken.count++;
     }
   }
-  const { seen, modulesDirectory } = choice.take(options.kernelPath);
+  const { seen, modulesDirectory } = choice.take(lookedIn(tree, options));
   const image = await seen.load();
   const { release } = seen;
-  const dtb = options.devicetreeName === undefined ? undefined : await findRootDtb(
-    options.dtbsTree ?? tree,
-    { name: options.devicetreeName, release, path: options.dtbsPath, signal },
-  );
   const kconfig: Kconfig | undefined = await findRootKconfig(
     [...new Set([tree, modulesTree])],
     { release, image, imagePath: seen.file.path, modulesDirectory, signal },
@@ -84,7 +76,6 @@ export async function findRootKernel(
     imagePath: seen.file.path,
     image,
     ...(modulesDirectory === undefined ? {} : { modulesDirectory }),
-    ...(dtb === undefined ? {} : { dtb }),
     ...(kconfig === undefined ? {} : { kconfig }),
     passedOver: choice.passedOver,
   };
@@ -109,10 +100,9 @@ async function candidates(
     const action = `Use kernel "${kernelPath}" of the root file system`;
     throw new FastboopError({ kind: "not-found", action, state: "there is no such file" });
   }
-  const inTree = modulesTree === undefined || modulesTree === tree
-    ? modules
-    : await modulesDirectories(tree);
-  const files = await listKernels(tree, inTree);
+  const files = modulesTree === undefined || modulesTree === tree
+    ? await listKernels(tree, modules)
+    : await listKernels(tree, await modulesDirectories(tree), modules);
   const rank = ({ named }: KernelFile) => named === undefined ? 1 : named === release ? 2 : 0;
   // With no release asked for, the names' own order finds the newest first.
   const byName = (a: KernelFile, b: KernelFile) =>
@@ -124,6 +114,14 @@ async function candidates(
     ]
     : files.sort((a, b) => rank(b) - rank(a));
   return sorted.slice(0, MAX_LOOKS);
+}
+
+function lookedIn(
+  tree: FileTree,
+  { kernelPath, modulesTree = tree }: FindRootKernelOptions,
+): string | undefined {
+  if (kernelPath !== undefined) return undefined;
+  return modulesTree === tree ? "boot, efi, usr/lib/modules and lib/modules" : "all its folders";
 }
 
 /** Which of the kernels seen so far is the one. */
@@ -165,7 +163,8 @@ class Choice {
     this.passedOver.push(`${file.shownPath}: ${state}`);
   }
 
-  take(kernelPath: string | undefined): {
+  /** @param lookedIn the places, where a search was made. */
+  take(lookedIn: string | undefined): {
     seen: SeenKernel;
     modulesDirectory: string | undefined;
   } {
@@ -173,13 +172,14 @@ class Choice {
     if (seen !== undefined) {
       return { seen, modulesDirectory: this.modules.get(seen.release) };
     }
-    throw this.#error(kernelPath);
+    throw this.#error(lookedIn);
   }
 
-  #error(kernelPath: string | undefined): FastboopError {
+  #error(lookedIn: string | undefined): FastboopError {
     const kernels = this.#seen.map(({ release, file }) => `${release} (${file.shownPath})`);
     const action = "Find the kernel of the root file system";
-    const hint = "Pass --kernel=DIR with a built kernel tree";
+    const hint =
+      "Pass --kernel=DIR with a built kernel tree, or give a boot profile that says where the kernel is";
     const wanted = this.release;
     if (kernels.length > 0 && (wanted === undefined || this.#holds(wanted))) {
       const state = `the modules are those of ${[...this.modules.keys()].join(", ")}, ` +
@@ -193,9 +193,7 @@ class Choice {
       ...kernels.map((kernel) => `  ${kernel}`),
       ...this.#refused.map((line) => `  ${line}`),
     ];
-    if (lines.length === 1 && kernelPath === undefined) {
-      lines[0] += "; looked in boot, efi, usr/lib/modules and lib/modules";
-    }
+    if (lines.length === 1 && lookedIn !== undefined) lines[0] += `; looked in ${lookedIn}`;
     return new FastboopError({ kind: "not-found", action, state: lines.join("\n"), hint });
   }
 

@@ -28,21 +28,25 @@ const NO_KERNELS = /^(?:dtbs?|dtbs?-.*|grub2?|overlays|overlay-user|extlinux|fon
 
 /**
  * The candidates, each file once: those of the modules' directories first, then the root's own, then those
- * below `boot` and `efi`. Links are followed inside the tree.
+ * below `boot` and `efi`, and on a boot partition those below its top, which is what `boot` is elsewhere. Links
+ * are followed inside the tree.
  *
  * @param modules release -> directory, as modulesDirectories() gives them.
+ * @param rootModules the same of the root, where `tree` is a boot partition beside it.
  */
 export async function listKernels(
   tree: FileTree,
   modules: ReadonlyMap<string, string>,
+  rootModules?: ReadonlyMap<string, string>,
 ): Promise<KernelFile[]> {
-  const search = new Search(tree, [...modules.keys()]);
+  const search = new Search(tree, [...modules.keys(), ...rootModules?.keys() ?? []]);
   for (const directory of modules.values()) await search.folder(directory, 0);
   await search.folder("", 0);
   for (const root of BOOT_ROOTS) {
     const at = await followPath(tree, root);
     if (at?.entry.kind === "directory") await search.folder(at.path, MAX_DEPTH);
   }
+  if (rootModules !== undefined) await search.folder("", MAX_DEPTH);
   return search.found;
 }
 

@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { gzipSync } from "node:zlib";
 import type { ErrorKind } from "../../../lib/errors/errors.ts";
+import type { OpenedImage } from "../../../lib/filesystems/open_image.ts";
 import { openImageWorker } from "../../../lib/filesystems/worker/open_image_worker.ts";
 import { MemoryReader } from "../../../lib/sources/memory.ts";
 import { openFile } from "../../../lib/sources/file.ts";
 import type { Reader, ReadOptions } from "../../../lib/sources/reader.ts";
 import { ofKind } from "../../support/expect_kind.ts";
+import { DISK_TOOLS, fatImage, gptDisk } from "../../support/root_disks.ts";
+import { rootInputs } from "../../support/root_inputs.ts";
 import { assertSameTree } from "../compare_trees.ts";
 import { hasTool, run, withTempDir } from "../foreign_tools.ts";
 import { makeRichTree } from "../rich_tree.ts";
@@ -137,6 +140,84 @@ Deno.test("openImageWorker() ends everything that waits when it is disposed", as
   await expectKind("cancelled", waiting);
   await expectKind("cancelled", image.reader.readAt(0, new Uint8Array(1)));
   assert.equal(leaf.disposed, 1);
+});
+
+/** A disk with a FAT, a root of 84 KiB and a partition of nothing. */
+async function rootDisk(): Promise<Uint8Array> {
+  await using inputs = await rootInputs();
+  const fat = await fatImage(inputs.dir, { "vmlinuz": noise(300_000) });
+  const path = await gptDisk(`${inputs.dir}/disk`, [
+    { bytes: fat, label: "boot" },
+    { bytes: inputs.root, label: "root" },
+    { bytes: new Uint8Array(5000).fill(7) },
+  ]);
+  return await Deno.readFile(path);
+}
+
+Deno.test({
+  name: "openImageWorker() opens what is beside a root, through the one disk",
+  ignore: !DISK_TOOLS.every(hasTool),
+  fn: async () => {
+    const leaf = new WatchedReader(await rootDisk());
+    await using worker = openImageWorker();
+    const image = await worker.open({ leaf });
+    assert.deepEqual(image.steps, ['gpt partition 2 "root"']);
+    assert.deepEqual(image.siblings!.map(({ index, name }) => [index, name]), [[0, "boot"], [
+      2,
+      "",
+    ]]);
+    assert.equal(await image.openSibling(2), undefined);
+    await expectKind("not-found", image.openSibling(1));
+    const kernelOf = async (sibling: OpenedImage | undefined) =>
+      await (await sibling!.openTree()).open("vmlinuz");
+    const first = await image.openSibling(0);
+    assert.equal(first!.format, "fat");
+    const file = await kernelOf(first);
+    const bytes = new Uint8Array(file.sizeBytes);
+    await file.readAt(0, bytes);
+    assert.equal(Buffer.compare(bytes, noise(300_000)), 0);
+    await first![Symbol.asyncDispose]();
+    await expectKind("cancelled", file.readAt(0, bytes));
+    assert.equal(leaf.disposed, 0);
+    // With the image closes what is open beside it, also while it is read.
+    const second = await kernelOf(await image.openSibling(0));
+    const gate = Promise.withResolvers<void>();
+    leaf.hold = gate.promise;
+    const reading = second.readAt(0, bytes);
+    await leaf.held;
+    const closing = image[Symbol.asyncDispose]();
+    gate.resolve();
+    await Promise.allSettled([reading, closing]);
+    assert.equal(leaf.disposed, 1);
+    await expectKind("cancelled", second.readAt(0, bytes));
+    await assert.rejects(image.openSibling(0), ofKind("internal"));
+  },
+});
+
+Deno.test({
+  name: "openImageWorker() stops the opening of a sibling, and ends with one open",
+  ignore: !DISK_TOOLS.every(hasTool),
+  fn: async () => {
+    const leaf = new WatchedReader(await rootDisk());
+    const worker = openImageWorker();
+    const image = await worker.open({ leaf });
+    const sibling = await image.openSibling(0);
+    const early = AbortSignal.abort();
+    await expectKind("cancelled", image.openSibling(0, { signal: early }));
+    const stop = new AbortController();
+    const stopped = image.openSibling(0, { signal: stop.signal });
+    stop.abort();
+    await expectKind("cancelled", stopped);
+    const file = await (await sibling!.openTree()).open("vmlinuz");
+    leaf.hold = new Promise(() => {});
+    const waiting = file.readAt(0, new Uint8Array(file.sizeBytes));
+    await leaf.held;
+    await worker[Symbol.asyncDispose]();
+    await expectKind("cancelled", waiting);
+    await expectKind("cancelled", sibling!.reader.readAt(0, new Uint8Array(1)));
+    await sibling![Symbol.asyncDispose]();
+    assert.equal(leaf.disposed, 1);
+  },
 });
 
 Deno.test("openImageWorker() grants its worker nothing", async () => {

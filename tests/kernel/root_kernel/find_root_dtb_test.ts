@@ -23,6 +23,14 @@ for (
     "dtbs/qcom/sdm845-oneplus-fajita.dtb",
     "usr/lib/modules/6.9.0-sdm845/dtb/qcom/sdm845-oneplus-fajita",
     "usr/lib/firmware/qcom/sdm845-oneplus-fajita.dtb",
+    // On a boot partition of its own.
+    "dtbs/6.9.0-sdm845/qcom/sdm845-oneplus-fajita.dtb",
+    "dtb-6.9.0-sdm845/qcom/sdm845-oneplus-fajita.dtb",
+    "dtbs-lts/qcom/sdm845-oneplus-fajita.dtb",
+    "dtb/qcom/sdm845-oneplus-fajita.dtb",
+    "qcom/sdm845-oneplus-fajita.dtb",
+    "sdm845-oneplus-fajita.dtb",
+    "efi/dtb/qcom/sdm845-oneplus-fajita.dtb",
   ]
 ) {
   Deno.test(`findRootDtb() finds ${place}`, async () => {

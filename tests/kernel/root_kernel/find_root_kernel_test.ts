@@ -8,10 +8,9 @@ import {
   type FindRootKernelOptions,
 } from "../../../lib/kernel/root_kernel/find_root_kernel.ts";
 import { ofKind } from "../../support/expect_kind.ts";
-import { arm64Image, bzImage, dtbHeader, zboot } from "../fixture_tree.ts";
+import { arm64Image, bzImage, zboot } from "../fixture_tree.ts";
 import { Link, type RootFiles, rootTree } from "./root_tree.ts";
 
-const DTB = "qcom/sdm845-one";
 const modulesOf = (release: string, root = "usr/lib/modules"): RootFiles => ({
   [`${root}/${release}/modules.dep`]: "",
 });
@@ -197,27 +196,57 @@ Deno.test("findRootKernel() goes by links that stay in the tree, and by no rescu
   assert.equal(kernel.release, "6.1.0");
 });
 
-Deno.test("findRootKernel() takes kernel, modules and device trees of three trees", async () => {
+Deno.test("findRootKernel() takes kernel and modules of two trees", async () => {
   const modulesTree = rootTree({
     ...modulesOf("6.9.0"),
     "boot/vmlinuz-6.9.0": "never looked at",
     "usr/lib/modules/6.9.0/config": "CONFIG_ARM64=y\n",
   });
-  const dtbsTree = rootTree({ "sdm845-one.dtb": dtbHeader() });
-  const options = { arch: "aarch64", kernelPath: "/vmlinuz", devicetreeName: DTB } as const;
   const kernel = await find(
     { "vmlinuz": gzipSync(arm64Image("6.9.0")) },
-    { ...options, modulesTree, dtbsTree, dtbsPath: "/" },
+    { arch: "aarch64", kernelPath: "/vmlinuz", modulesTree },
   );
   assert.equal(kernel.modulesDirectory, "usr/lib/modules/6.9.0");
   assert.equal(kernel.kconfig!.get("ARM64"), "y");
-  assert.equal(kernel.dtb!.path, "sdm845-one.dtb");
   // Searched for, too: a boot partition has its kernel at the top.
   const searched = await find(
     { "vmlinuz": gzipSync(arm64Image("6.9.0")) },
     { arch: "aarch64", modulesTree },
   );
   assert.equal(searched.imagePath, "vmlinuz");
+});
+
+/** What the top of a boot partition has where the root has a /boot. */
+const ON_BOOT_PARTITIONS: Record<string, string> = {
+  "the top": "vmlinuz-6.9.4",
+  "an EFI folder": "EFI/fedora/vmlinuz-6.9.4",
+  "a boot loader's entry": "0123456789abcdef/6.9.4/linux",
+  "an EFI partition below": "efi/EFI/Linux/linux-6.9.4",
+};
+
+for (const [what, path] of Object.entries(ON_BOOT_PARTITIONS)) {
+  Deno.test(`findRootKernel() finds the kernel of a boot partition in ${what}`, async () => {
+    const modulesTree = rootTree(modulesOf("6.9.4"));
+    const files = { [path]: bzImage("6.9.4"), "config-6.9.4": "CONFIG_X=y\n" };
+    const kernel = await find(files, { modulesTree });
+    assert.equal(kernel.imagePath, path);
+    assert.equal(kernel.kconfig!.get("X"), "y");
+    // In a root only /boot and /efi are gone through.
+    if (path.includes("/") && !path.startsWith("efi")) {
+      await assert.rejects(find({ ...files, ...modulesOf("6.9.4") }), ofKind("not-found"));
+    }
+  });
+}
+
+Deno.test("findRootKernel() reads no older kernel of a boot partition", async () => {
+  const modulesTree = rootTree({ ...modulesOf("6.1.0"), ...modulesOf("6.2.0") });
+  const tree = rootTree({
+    "vmlinuz-6.1.0": arm64Image("6.1.0"),
+    "vmlinuz-6.2.0": arm64Image("6.2.0"),
+  });
+  const kernel = await findRootKernel(tree, { arch: "aarch64", modulesTree });
+  assert.equal(kernel.release, "6.2.0");
+  assert.deepEqual(new Set(tree.opened), new Set(["vmlinuz-6.2.0"]));
 });
 
 Deno.test("findRootKernel() reads a configuration beside the kernel, else the one in it", async () => {

@@ -1,6 +1,8 @@
 /** FAT images of mkfs.vfat, filled by mtools: neither needs the kernel nor root. */
 import assert from "node:assert/strict";
-import { hasTool, run } from "../foreign_tools.ts";
+import type { FileTree } from "../../../lib/sources/file_tree.ts";
+import { seededRandom } from "../../smoo/seeded_random.ts";
+import { hasTool, run, withTempDir } from "../foreign_tools.ts";
 
 export const HAS_FAT_TOOLS = hasTool("mkfs.vfat") && hasTool("mcopy") && hasTool("mmd");
 
@@ -51,4 +53,43 @@ export async function makeSmallFat32(path: string): Promise<void> {
   await Deno.writeFile(path, bytes);
   const { code, stdout } = await run("fsck.fat", ["-a", "-f", path]);
   assert.equal(code, 1, stdout);
+}
+
+/** A FAT12 image of 720 KiB with one file per name, and what changes it afterwards. */
+export async function withFiles(
+  names: readonly string[],
+  body: (bytes: Uint8Array, image: string) => Promise<void>,
+): Promise<void> {
+  await withTempDir(async (folder) => {
+    await makeFat(`${folder}/image`, 720, "-F 12 -s 1 -n VOLUME");
+    for (const name of names) {
+      const text = new TextEncoder().encode(`${name} `.repeat(1500).slice(0, 1500));
+      await Deno.writeFile(`${folder}/content`, text);
+      await must("mcopy", ["-i", `${folder}/image`, `${folder}/content`, `::/${name}`]);
+    }
+    await body(await Deno.readFile(`${folder}/image`), `${folder}/image`);
+  });
+}
+
+/** Where `wanted` begins; -1 when it does not occur. */
+export function indexOf(bytes: Uint8Array, wanted: Uint8Array | string): number {
+  const text = typeof wanted === "string" ? new TextEncoder().encode(wanted) : wanted;
+  for (let at = 0; at + text.length <= bytes.length; at++) {
+    if (text.every((byte, i) => bytes[at + i] === byte)) return at;
+  }
+  return -1;
+}
+
+/** Bytes that no two seeds have alike. */
+export function noise(sizeBytes: number, seed: number): Uint8Array {
+  const random = seededRandom(seed);
+  return Uint8Array.from({ length: sizeBytes }, () => random(256));
+}
+
+/** The whole of a file. */
+export async function readAll(tree: FileTree, path: string): Promise<Uint8Array> {
+  await using reader = await tree.open(path);
+  const bytes = new Uint8Array(reader.sizeBytes);
+  await reader.readAt(0, bytes);
+  return bytes;
 }

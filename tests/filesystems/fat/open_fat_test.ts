@@ -7,7 +7,17 @@ import { MemoryReader } from "../../../lib/sources/memory.ts";
 import { seededRandom } from "../../smoo/seeded_random.ts";
 import { ofKind } from "../../support/expect_kind.ts";
 import { hasTool, run, withTempDir } from "../foreign_tools.ts";
-import { fillFat, HAS_FAT_TOOLS, makeFat, makeSmallFat32, must } from "./fat_images.ts";
+import {
+  fillFat,
+  HAS_FAT_TOOLS,
+  indexOf,
+  makeFat,
+  makeSmallFat32,
+  must,
+  noise,
+  readAll,
+  withFiles,
+} from "./fat_images.ts";
 
 /** Size in KiB, options of mkfs.vfat, and the width fsck.fat must see. */
 const VARIANTS: readonly (readonly [sizeKib: number, words: string, bits: number])[] = [
@@ -25,18 +35,6 @@ const MTIME = new Date("2024-02-29T23:59:58Z");
 
 async function openImage(path: string): Promise<FileTree> {
   return await openFat(await openFile(path));
-}
-
-async function readAll(tree: FileTree, path: string): Promise<Uint8Array> {
-  await using reader = await tree.open(path);
-  const bytes = new Uint8Array(reader.sizeBytes);
-  await reader.readAt(0, bytes);
-  return bytes;
-}
-
-function noise(sizeBytes: number, seed: number): Uint8Array {
-  const random = seededRandom(seed);
-  return Uint8Array.from({ length: sizeBytes }, () => random(256));
 }
 
 /** Names of every sort, files of no byte to many clusters, directories many levels deep. */
@@ -198,34 +196,10 @@ async function rewindFreeCluster(image: string): Promise<void> {
   await Deno.writeFile(image, bytes);
 }
 
-/** A FAT12 image of 720 KiB with one file per name, and what changes it afterwards. */
-async function withFiles(
-  names: readonly string[],
-  body: (bytes: Uint8Array, image: string) => Promise<void>,
-): Promise<void> {
-  await withTempDir(async (folder) => {
-    await makeFat(`${folder}/image`, 720, "-F 12 -s 1 -n VOLUME");
-    for (const name of names) {
-      const text = new TextEncoder().encode(`${name} `.repeat(1500).slice(0, 1500));
-      await Deno.writeFile(`${folder}/content`, text);
-      await must("mcopy", ["-i", `${folder}/image`, `${folder}/content`, `::/${name}`]);
-    }
-    await body(await Deno.readFile(`${folder}/image`), `${folder}/image`);
-  });
-}
-
 const namesOf = async (bytes: Uint8Array) => {
   await using tree = await openFat(new MemoryReader(bytes, "image"));
   return (await tree.list("")).map(({ name }) => name);
 };
-
-function indexOf(bytes: Uint8Array, wanted: Uint8Array | string): number {
-  const text = typeof wanted === "string" ? new TextEncoder().encode(wanted) : wanted;
-  for (let at = 0; at + text.length <= bytes.length; at++) {
-    if (text.every((byte, i) => bytes[at + i] === byte)) return at;
-  }
-  return -1;
-}
 
 Deno.test({
   name:
@@ -330,82 +304,5 @@ Deno.test({
     const bytes = Uint8Array.from({ length: 224 }, (_, i) => i + 32);
     const { stdout } = await run("iconv", ["-f", "CP437", "-t", "UTF-8"], { stdin: bytes });
     assert.equal(decodeCodePage437(bytes), stdout);
-  },
-});
-
-Deno.test({
-  name: "openFat() refuses chains that loop, leave the volume, end early or lead to free clusters",
-  ignore: !HAS_FAT_TOOLS,
-  async fn() {
-    await withTempDir(async (folder) => {
-      const image = `${folder}/image`;
-      await makeFat(image, 8192, "-F 16 -s 1");
-      await Deno.writeFile(`${folder}/f`, noise(5000, 1));
-      await must("mmd", ["-i", image, "::/d"]);
-      await must("mcopy", ["-i", image, `${folder}/f`, "::/f"]);
-      const bytes = await Deno.readFile(image);
-      const view = new DataView(bytes.buffer);
-      const fat = view.getUint16(14, true) * 512;
-      const clusterOf = (name: string) => view.getUint16(indexOf(bytes, name) + 26, true);
-      const [file, directory] = [clusterOf("F          "), clusterOf("D          ")];
-      const attempt = async (cluster: number, next: number, step: (tree: FileTree) => unknown) => {
-        const before = view.getUint16(fat + 2 * cluster, true);
-        view.setUint16(fat + 2 * cluster, next, true);
-        await using tree = await openFat(new MemoryReader(bytes.slice(), "image"));
-        view.setUint16(fat + 2 * cluster, before, true);
-        await step(tree);
-      };
-      await attempt(file, file + 1, async (tree) => {
-        assert.deepEqual(await readAll(tree, "f"), noise(5000, 1));
-      });
-      const wrong: [number, RegExp][] = [
-        [file, /loop/],
-        [1, /leads to 1/],
-        [0, /leads to 0/],
-        [0xfff0, /leads to/],
-        [0xfff7, /leads to/],
-        [0xffff, /ends after 1/],
-      ];
-      for (const [next, message] of wrong) {
-        await attempt(file, next, async (tree) => {
-          await assert.rejects(tree.open("f"), ofKind("corrupt", message));
-        });
-        if (next === 0xffff) continue;
-        await attempt(directory, next === file ? directory : next, async (tree) => {
-          await assert.rejects(tree.list("d"), ofKind("corrupt", message));
-        });
-      }
-      await attempt(file + 3, file + 1, async (tree) => {
-        await assert.rejects(tree.open("f"), ofKind("corrupt", /loop/));
-      });
-    });
-  },
-});
-
-Deno.test({
-  name: "openFat() refuses what is no FAT, by name where it knows it",
-  ignore: !HAS_FAT_TOOLS,
-  async fn() {
-    await withFiles([], async (bytes) => {
-      const attempt = async (change: (sector: DataView) => void, lengthBytes = bytes.length) => {
-        const changed = bytes.slice(0, lengthBytes);
-        change(new DataView(changed.buffer));
-        await using _ = await openFat(new MemoryReader(changed, "image"));
-      };
-      await attempt(() => {});
-      const named = (name: string) => (view: DataView) => {
-        for (let i = 0; i < 8; i++) view.setUint8(3 + i, name.charCodeAt(i));
-      };
-      await assert.rejects(attempt(named("EXFAT   ")), ofKind("unsupported", /exFAT/));
-      await assert.rejects(attempt(named("NTFS    ")), ofKind("unsupported", /NTFS/));
-      for (
-        const [offset, value] of [[12, 3], [13, 0], [13, 3], [14, 0], [16, 0], [21, 1], [22, 0]]
-      ) {
-        const story = `byte ${offset} is ${value}`;
-        await assert.rejects(attempt((v) => v.setUint8(offset!, value!)), ofKind("corrupt"), story);
-      }
-      await assert.rejects(attempt(() => {}, bytes.length - 1), ofKind("corrupt", /737280/));
-      await assert.rejects(attempt(() => {}, 100), ofKind("corrupt"));
-    });
   },
 });

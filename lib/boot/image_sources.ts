@@ -19,7 +19,7 @@ import type { HttpEvent } from "../sources/http.ts";
 import { openSource } from "../sources/open.ts";
 import type { Reader } from "../sources/reader.ts";
 import { spillFilesIn } from "../sources/spill_file.ts";
-import { BorrowedReader } from "./borrowed_reader.ts";
+import { LeasedReader } from "../images/leased_reader.ts";
 import type { Environment } from "./environment.ts";
 import type { Progress } from "./progress.ts";
 import { isUrl } from "./is_url.ts";
@@ -74,7 +74,7 @@ export class ImageSources implements AsyncDisposable {
 
   /** The files of a file system image that goes on to be somebody else's. */
   async openTree(reader: Reader): Promise<FileTree> {
-    const image = await this.openImage({ leaf: new BorrowedReader(reader) });
+    const image = await this.openImage({ leaf: new LeasedReader(reader) });
     try {
       return closingWith(await image.openTree(), image);
     } catch (error) {

@@ -13,7 +13,7 @@ import type { ArtifactFile, ArtifactSource, BootProfile } from "../profiles/boot
 import type { DeviceProfile } from "../profiles/device_profile.ts";
 import type { FileTree } from "../sources/file_tree.ts";
 import type { Reader } from "../sources/reader.ts";
-import { BorrowedReader } from "./borrowed_reader.ts";
+import { LeasedReader } from "../images/leased_reader.ts";
 import { closingWith, ImageSources, type ImageSourcesOptions } from "./image_sources.ts";
 import { isUrl } from "./is_url.ts";
 import { openRootfs, type Rootfs, rootfsOf } from "./open_rootfs.ts";
@@ -54,7 +54,7 @@ export async function openInput(
   options.progress.phase("Opening the root image");
   await using stack = new AsyncDisposableStack();
   const sources = stack.use(new ImageSources(options));
-  const named = new BorrowedReader(stack.use(await sources.open(request.rootfs)));
+  const named = new LeasedReader(stack.use(await sources.open(request.rootfs)));
   const channel = await readChannel(named, request.rootfs, options.signal);
   const opened = channel === undefined
     ? await openBare(named, sources, request, options)

@@ -1,8 +1,8 @@
 import type { Reader, ReadOptions } from "../sources/reader.ts";
 
 /**
- * A Reader lent to an opening that may still fail: disposing of it leaves the source open until `keep()`
- * has said that the opening succeeded, and closes the source afterwards.
+ * A Reader lent: disposing of it leaves the source open, for an opening may still fail, or somebody else owns
+ * it. After `keep()`, which says that the opening succeeded, disposing closes the source.
  */
 export class LeasedReader implements Reader {
   readonly sizeBytes: number;

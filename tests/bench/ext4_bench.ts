@@ -3,7 +3,7 @@ import { DirectoryTree } from "../../lib/sources/directory.ts";
 import { layoutExt4 } from "../../lib/filesystems/ext4/layout.ts";
 import type { BenchRow } from "./bench.ts";
 import { benchTree } from "./bench_tree.ts";
-import { median, medianRatio, pairedTimes, removeFile } from "./paired.ts";
+import { pairedTimes, ratioRow, removeFile } from "./paired.ts";
 
 const ROUNDS = 9;
 const FIRST_BLOCK_RATIO = 0.35;
@@ -36,31 +36,21 @@ export async function bench(): Promise<BenchRow[]> {
       leanMkfs: mkfs("-b", "4096", "-m", "0", "-O", "^has_journal"),
     }, ROUNDS);
     return [
-      row(
+      ratioRow(
         `ext4 of ${inodes.length} inodes: first block / mkfs.ext4 -d`,
         times.first,
         times.mkfs,
         FIRST_BLOCK_RATIO,
       ),
       await writtenBytes(source),
-      row("ext4 to a file / mkfs.ext4 -d", times.stream, times.mkfs, STREAM_RATIO),
+      ratioRow("ext4 to a file / mkfs.ext4 -d", times.stream, times.mkfs, STREAM_RATIO),
       // For the record: mkfs at its fastest, without what it adds by default.
-      row("ext4 first block / the same without journal", times.first, times.leanMkfs),
-      row("ext4 to a file / the same without journal", times.stream, times.leanMkfs),
+      ratioRow("ext4 first block / the same without journal", times.first, times.leanMkfs),
+      ratioRow("ext4 to a file / the same without journal", times.stream, times.leanMkfs),
     ];
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-}
-
-function row(name: string, ours: number[], theirs: number[], target = Infinity): BenchRow {
-  const ratio = medianRatio(ours, theirs);
-  return {
-    name,
-    figure: `${ratio.toFixed(2)} (${median(ours).toFixed(0)} / ${median(theirs).toFixed(0)} ms)`,
-    target: target === Infinity ? "none" : `<= ${target.toFixed(2)}`,
-    ok: ratio <= target,
-  };
 }
 
 async function writtenBytes(source: string): Promise<BenchRow> {

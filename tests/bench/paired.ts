@@ -1,5 +1,7 @@
 /** Child processes measured in turn, so that a busy moment hits all of them. */
 
+import type { BenchRow } from "./bench.ts";
+
 /** A program to be measured. */
 export interface Contender {
   program: string;
@@ -41,6 +43,22 @@ export function median(values: readonly number[]): number {
 /** The middle of the ratios that each round gave, which a slow spell of the machine moves little. */
 export function medianRatio(ours: readonly number[], theirs: readonly number[]): number {
   return median(ours.map((time, round) => time / theirs[round]!));
+}
+
+/** Ours beside a peer's: the ratio of paired rounds, and both medians. */
+export function ratioRow(
+  name: string,
+  ours: readonly number[],
+  theirs: readonly number[],
+  target = Infinity,
+): BenchRow {
+  const ratio = medianRatio(ours, theirs);
+  return {
+    name,
+    figure: `${ratio.toFixed(2)} (${median(ours).toFixed(0)} / ${median(theirs).toFixed(0)} ms)`,
+    target: target === Infinity ? "none" : `<= ${target.toFixed(2)}`,
+    ok: ratio <= target,
+  };
 }
 
 /** Removes a file that may not be there. */

@@ -1,7 +1,7 @@
 /** Reading images front to back against the formats' own tools, from process start, out of the page cache. */
 import { ensureKernelSource } from "../lab/kernel_tree.ts";
 import type { BenchRow } from "./bench.ts";
-import { type Contender, median, medianRatio, pairedTimes } from "./paired.ts";
+import { type Contender, pairedTimes, ratioRow } from "./paired.ts";
 
 const ROUNDS = 3;
 const SIZE_BYTES = 2 ** 30;
@@ -47,12 +47,12 @@ export async function bench(): Promise<BenchRow[]> {
       all: theirs("xz", "-dc", "-T0", `${folder}/xz`),
     }, ROUNDS);
     return [
-      row("read 1 GiB of EROFS lz4 / fsck.erofs --extract", erofs.ours, erofs.theirs, 2),
-      row("read 1 GiB of ext4 / debugfs rdump", ext4.ours, ext4.theirs, 1),
-      row("read 400 MiB of xz in one thread / xz -dc -T1", xz.ours, xz.one, 1.5),
-      row("read 400 MiB of xz with the pool / xz -dc -T1", xz.pool, xz.one, 1),
-      row("read 400 MiB of xz with the pool / xz -dc -T0", xz.pool, xz.all),
-      row("image extract of 1 GiB EROFS / fsck.erofs", extract.ours, extract.theirs),
+      ratioRow("read 1 GiB of EROFS lz4 / fsck.erofs --extract", erofs.ours, erofs.theirs, 2),
+      ratioRow("read 1 GiB of ext4 / debugfs rdump", ext4.ours, ext4.theirs, 1),
+      ratioRow("read 400 MiB of xz in one thread / xz -dc -T1", xz.ours, xz.one, 1.5),
+      ratioRow("read 400 MiB of xz with the pool / xz -dc -T1", xz.pool, xz.one, 1),
+      ratioRow("read 400 MiB of xz with the pool / xz -dc -T0", xz.pool, xz.all),
+      ratioRow("image extract of 1 GiB EROFS / fsck.erofs", extract.ours, extract.theirs),
     ];
   } finally {
     removeOut();
@@ -106,14 +106,4 @@ async function fillTree(source: string, target: string): Promise<void> {
 async function make(program: string, ...args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command(program, { args }).output();
   if (!success) throw new Error(`${program} failed: ${new TextDecoder().decode(stderr)}`);
-}
-
-function row(name: string, ours: number[], theirs: number[], target = Infinity): BenchRow {
-  const ratio = medianRatio(ours, theirs);
-  return {
-    name,
-    figure: `${ratio.toFixed(2)} (${median(ours).toFixed(0)} / ${median(theirs).toFixed(0)} ms)`,
-    target: target === Infinity ? "none" : `<= ${target.toFixed(2)}`,
-    ok: ratio <= target,
-  };
 }

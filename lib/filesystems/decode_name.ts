@@ -2,6 +2,7 @@ import { FastboopError } from "../errors/errors.ts";
 import { damaged } from "./damaged.ts";
 import { NAME_LIMIT_BYTES } from "./limits.ts";
 
+const lossy = new TextDecoder("utf-8", { ignoreBOM: true });
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
@@ -35,4 +36,16 @@ export function decodeText(action: string, what: string, bytes: Uint8Array): str
       cause,
     });
   }
+}
+
+/**
+ * Many names at once: the text of `bytes` up to a NUL when it is ASCII without a slash, so that parts of
+ * the text are parts of the bytes; else the empty text, and each name is for `decodeName`.
+ */
+export function plainText(bytes: Uint8Array): string {
+  const nul = bytes.indexOf(0);
+  const used = nul < 0 ? bytes : bytes.subarray(0, nul);
+  if (used.includes(0x2f)) return "";
+  const text = lossy.decode(used);
+  return text.length === used.length && !text.includes("\ufffd") ? text : "";
 }

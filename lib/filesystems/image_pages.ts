@@ -12,6 +12,21 @@ import type { Reader, ReadOptions } from "../sources/reader.ts";
 const PAGE_BYTES = 128 << 10;
 const CAPACITY_BYTES = 16 << 20;
 
+/** Bytes that are there, and where in their space they begin. */
+export class HeldBytes {
+  readonly offsetBytes: number;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+
+  constructor(offsetBytes: number, bytes: Uint8Array) {
+    this.offsetBytes = offsetBytes;
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+}
+
+const NONE = new HeldBytes(0, new Uint8Array(0));
+
 /** It owns its upstream reader. */
 export class ImagePages implements Reader {
   readonly sizeBytes: number;
@@ -19,14 +34,13 @@ export class ImagePages implements Reader {
   readonly #upstream: Reader;
   readonly #capacityPages: number;
   /** In order of use, oldest first. */
-  readonly #pages = new Map<number, Uint8Array>();
+  readonly #pages = new Map<number, HeldBytes>();
   /** Reads without a signal, which many may wait for. */
   readonly #running = new Map<number, Promise<void>>();
   /** Memory of pages that went. */
   readonly #spare: Uint8Array[] = [];
   /** The page looked at last, which mostly is the next one too. */
-  #last: Uint8Array = new Uint8Array(0);
-  #lastPage = -1;
+  #last = NONE;
 
   constructor(upstream: Reader, capacityBytes = CAPACITY_BYTES) {
     this.#upstream = upstream;
@@ -35,17 +49,27 @@ export class ImagePages implements Reader {
     this.#capacityPages = Math.max(1, Math.floor(capacityBytes / PAGE_BYTES));
   }
 
+  /** The page, lent, that has all the bytes, when it is held. */
+  held(offsetBytes: number, lengthBytes: number): HeldBytes | undefined {
+    let from = offsetBytes - this.#last.offsetBytes;
+    if (from < 0 || from >= this.#last.bytes.length) {
+      const page = Math.floor(offsetBytes / PAGE_BYTES);
+      if (!this.#turnTo(page)) return undefined;
+      from = offsetBytes - page * PAGE_BYTES;
+    }
+    return from + lengthBytes <= this.#last.bytes.length ? this.#last : undefined;
+  }
+
   /** The bytes, lent, when one page that is held has them all. */
   peek(offsetBytes: number, lengthBytes: number): Uint8Array | undefined {
-    const page = Math.floor(offsetBytes / PAGE_BYTES);
-    if (page !== this.#lastPage && !this.#turnTo(page)) return undefined;
-    const from = offsetBytes - page * PAGE_BYTES;
-    const to = from + lengthBytes;
-    return to <= this.#last.length ? this.#last.subarray(from, to) : undefined;
+    const held = this.held(offsetBytes, lengthBytes);
+    if (held === undefined) return undefined;
+    const from = offsetBytes - held.offsetBytes;
+    return held.bytes.subarray(from, from + lengthBytes);
   }
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     if (into.length >= PAGE_BYTES) return await this.#upstream.readAt(offsetBytes, into, options);
     const end = offsetBytes + into.length;
     for (let at = offsetBytes; at < end;) {
@@ -53,7 +77,7 @@ export class ImagePages implements Reader {
       // Again where many others came in between and it is gone once more.
       while (!this.#turnTo(page)) await this.#load(page, options);
       const start = page * PAGE_BYTES;
-      const part = this.#last.subarray(at - start, end - start);
+      const part = this.#last.bytes.subarray(at - start, end - start);
       into.set(part, at - offsetBytes);
       at += part.length;
     }
@@ -61,18 +85,17 @@ export class ImagePages implements Reader {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#pages.clear();
-    this.#lastPage = -1;
+    this.#last = NONE;
     await this.#upstream[Symbol.asyncDispose]();
   }
 
   /** Makes `page` the last one when it is held. */
   #turnTo(page: number): boolean {
-    const bytes = this.#pages.get(page);
-    if (bytes === undefined) return false;
+    const held = this.#pages.get(page);
+    if (held === undefined) return false;
     this.#pages.delete(page);
-    this.#pages.set(page, bytes);
-    this.#last = bytes;
-    this.#lastPage = page;
+    this.#pages.set(page, held);
+    this.#last = held;
     return true;
   }
 
@@ -94,12 +117,12 @@ export class ImagePages implements Reader {
     const bytes = spare ?? new Uint8Array(lengthBytes);
     await this.#upstream.readAt(start, bytes, options);
     if (this.#pages.has(page)) return;
-    this.#pages.set(page, bytes);
+    this.#pages.set(page, new HeldBytes(start, bytes));
     if (this.#pages.size <= this.#capacityPages) return;
     const [oldest, old] = this.#pages.entries().next().value!;
     this.#pages.delete(oldest);
-    if (oldest === this.#lastPage) this.#lastPage = -1;
-    if (this.#spare.length === 0 && old.length === PAGE_BYTES) this.#spare.push(old);
+    if (old === this.#last) this.#last = NONE;
+    if (this.#spare.length === 0 && old.bytes.length === PAGE_BYTES) this.#spare.push(old.bytes);
   }
 }
 
@@ -109,9 +132,9 @@ export function lend(
   offsetBytes: number,
   lengthBytes: number,
   options?: ReadOptions,
-): Uint8Array | Promise<Uint8Array> {
-  const held = space instanceof ImagePages ? space.peek(offsetBytes, lengthBytes) : undefined;
+): HeldBytes | Promise<HeldBytes> {
+  const held = space instanceof ImagePages ? space.held(offsetBytes, lengthBytes) : undefined;
   if (held !== undefined) return held;
   const bytes = new Uint8Array(lengthBytes);
-  return space.readAt(offsetBytes, bytes, options).then(() => bytes);
+  return space.readAt(offsetBytes, bytes, options).then(() => new HeldBytes(offsetBytes, bytes));
 }

@@ -70,7 +70,7 @@ export class BlockReader implements Reader {
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
     const { signal } = options;
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     this.#refuse(signal);
     const parts: [index: number, from: number, to: number][] = [];
     const endBytes = offsetBytes + into.length;

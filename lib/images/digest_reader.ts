@@ -73,7 +73,7 @@ export class DigestReader implements Reader {
   }
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     if (this.#wrong) throw this.#wrong;
     await this.#reader.readAt(offsetBytes, into, options);
     if (this.#verdict === "open") this.#take(offsetBytes, into);

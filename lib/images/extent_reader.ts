@@ -106,7 +106,7 @@ export class ExtentReader implements Reader {
   }
 
   async readAt(offsetBytes: number, into: Uint8Array, options?: ReadOptions): Promise<void> {
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     const endBytes = offsetBytes + into.length;
     let running: Promise<void>[] = [];
     for (let at = offsetBytes, i = this.#map.indexOf(at); at < endBytes; i++) {

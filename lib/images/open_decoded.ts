@@ -75,7 +75,7 @@ class SpilledReader implements Reader {
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
     const action = `Read ${this.identity}`;
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     if (options.signal?.aborted) throw cancelled(action, options.signal);
     if (this.#isClosed) {
       throw new FastboopError({ kind: "cancelled", action, state: "it is closed" });

@@ -84,7 +84,7 @@ export class SequentialReader implements Reader {
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
     const { signal } = options;
     const action = `Read ${this.identity}`;
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     if (signal?.aborted) throw cancelled(action, signal);
     if (this.#isClosed) throw closed(action);
     const endBytes = offsetBytes + into.length;

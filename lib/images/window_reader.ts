@@ -22,7 +22,7 @@ export class WindowReader implements Reader {
   /** @throws {FastboopError} `limit` when the range is not inside `source`. */
   constructor(source: Reader, options: WindowOptions) {
     const { offsetBytes, sizeBytes } = options;
-    checkBounds(source.identity, source.sizeBytes, offsetBytes, sizeBytes);
+    checkBounds(source, offsetBytes, sizeBytes);
     this.#source = source;
     this.#offsetBytes = offsetBytes;
     this.#owns = options.owns ?? false;
@@ -32,7 +32,7 @@ export class WindowReader implements Reader {
   }
 
   async readAt(offsetBytes: number, into: Uint8Array, options?: ReadOptions): Promise<void> {
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     await this.#source.readAt(this.#offsetBytes + offsetBytes, into, options);
   }
 

@@ -1,12 +1,9 @@
 /**
  * A regular file or block device as a Reader.
  *
- * Reads are positional (pread), so concurrent calls never share a file position. The open descriptor
- * keeps the inode: replacing the file by rename is harmless, writing into it is noticed by size and
- * modification time, and then every further read fails: a half-old image is never served.
+ * The open file keeps the inode: replacing the file by rename is harmless, writing into it is noticed by
+ * size and modification time, and then every further read fails: a half-old image is never served.
  */
-import { close, constants, fstatSync, open, read, readSync, realpathSync, statSync } from "node:fs";
-import { type BigIntStats } from "node:fs";
 import { cancelled, FastboopError } from "../errors/errors.ts";
 import { printable } from "../bytes/printable.ts";
 import { checkBounds } from "./bounds.ts";
@@ -29,16 +26,17 @@ export async function openFile(path: string): Promise<Reader> {
   const action = `Open "${printable(path)}"`;
   try {
     // Opening a FIFO waits for a writer and opening some device nodes has effects: look first.
-    refuseOtherKinds(action, statSync(path, { bigint: true }));
-    const realPath = realpathSync(path);
-    const fd = await openDescriptor(realPath);
+    refuseOtherKinds(action, await Deno.stat(path));
+    const realPath = await Deno.realPath(path);
+    const file = await Deno.open(realPath);
     try {
-      const stats = fstatSync(fd, { bigint: true });
+      const stats = file.statSync();
       refuseOtherKinds(action, stats);
-      const sizeBytes = stats.isBlockDevice() ? deviceSize(realPath) : Number(stats.size);
-      return new FileReader(fd, realPath, sizeBytes, stats);
+      // stat says 0 for a block device; the end of seeking is its size.
+      const sizeBytes = stats.isBlockDevice ? file.seekSync(0, Deno.SeekMode.End) : stats.size;
+      return new FileReader(file, realPath, sizeBytes, stats);
     } catch (error) {
-      await closeDescriptor(fd);
+      file.close();
       throw error;
     }
   } catch (error) {
@@ -47,133 +45,118 @@ export async function openFile(path: string): Promise<Reader> {
 }
 
 class FileReader implements Reader {
+  readonly sizeBytes: number;
   readonly identity: string;
+  readonly #file: Deno.FsFile;
+  readonly #path: string;
+  readonly #stats: Deno.FileInfo;
   #open = true;
   #changed: FastboopError | undefined;
-  #pending = new Set<Promise<void>>();
   /** Reads still to go through threads. */
   #threaded = 0;
 
-  constructor(
-    readonly fd: number,
-    readonly path: string,
-    readonly sizeBytes: number,
-    readonly stats: BigIntStats,
-  ) {
-    this.identity = stats.isBlockDevice()
+  constructor(file: Deno.FsFile, path: string, sizeBytes: number, stats: Deno.FileInfo) {
+    this.#file = file;
+    this.#path = path;
+    this.#stats = stats;
+    this.sizeBytes = sizeBytes;
+    this.identity = stats.isBlockDevice
       ? `device:${path}:size=${sizeBytes}:rdev=${stats.rdev}`
-      : `file:${path}:size=${sizeBytes}:mtime=${stats.mtimeNs}:ino=${stats.ino}`;
+      : `file:${path}:size=${sizeBytes}:mtime=${stats.mtime?.getTime()}:ino=${stats.ino}`;
   }
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
     const { signal } = options;
-    const action = `Read "${printable(this.path)}"`;
-    checkBounds(`"${printable(this.path)}"`, this.sizeBytes, offsetBytes, into.length);
-    if (!this.#open) throw new FastboopError({ kind: "source", action, state: "it is closed" });
-    if (signal?.aborted) throw cancelled(action, signal);
+    checkBounds(this, offsetBytes, into.length);
+    if (signal?.aborted) throw cancelled(this.#action, signal);
     if (this.#changed) throw this.#changed;
-    const reading = this.#fill(action, offsetBytes, into);
-    this.#pending.add(reading);
-    try {
-      await reading;
-    } finally {
-      this.#pending.delete(reading);
-    }
-    if (signal?.aborted) throw cancelled(action, signal);
-  }
-
-  async #fill(action: string, offsetBytes: number, into: Uint8Array): Promise<void> {
-    let done = 0;
-    while (done < into.length) {
-      const count = await this.#read(into, done, offsetBytes + done).catch((cause) => {
-        throw new FastboopError({ kind: "source", action, state: errorText(cause), cause });
-      });
-      if (count === 0) throw this.#refuse(action, "it was cut short while it was read");
+    for (let done = 0; done < into.length;) {
+      const reading = this.#read(offsetBytes + done, done === 0 ? into : into.subarray(done));
+      const count = typeof reading === "object" ? await reading : reading;
+      if (!count) throw this.#refuse("it was cut short while it was read");
       done += count;
     }
     // After the read: a change that was not there now did not touch the bytes just read.
-    if (this.stats.isBlockDevice()) return;
-    const now = fstatSync(this.fd, { bigint: true });
-    if (now.size !== this.stats.size || now.mtimeNs !== this.stats.mtimeNs) {
-      throw this.#refuse(action, "the file was changed while it was read");
-    }
+    if (this.#isChanged()) throw this.#refuse("the file was changed while it was read");
+    if (signal?.aborted) throw cancelled(this.#action, signal);
   }
 
-  async #read(into: Uint8Array, start: number, offsetBytes: number): Promise<number> {
-    if (into.length > SYNC_BYTES) return await readPositional(this.fd, into, start, offsetBytes);
+  /** Some of the bytes; null at the end. */
+  #read(offsetBytes: number, into: Uint8Array): number | null | Promise<number | null> {
+    if (into.length > SYNC_BYTES) return this.#readInThread(offsetBytes, into);
     if (this.#threaded > 0) {
       this.#threaded--;
-      return await readPositional(this.fd, into, start, offsetBytes);
+      return this.#readInThread(offsetBytes, into);
     }
     const began = performance.now();
-    const count = readSync(this.fd, into, start, into.length - start, offsetBytes);
+    const count = this.#readNow(offsetBytes, into);
     if (performance.now() - began > SLOW_MS) this.#threaded = THREADED_READS;
     return count;
   }
 
-  #refuse(action: string, state: string): FastboopError {
-    this.#changed ??= new FastboopError({
-      kind: "source",
-      action,
-      state,
-      hint: "Leave the image alone while the phone runs from it, then boot again",
-    });
+  #readNow(offsetBytes: number, into: Uint8Array): number | null {
+    if (!this.#open) throw this.#error("it is closed");
+    try {
+      this.#file.seekSync(offsetBytes, Deno.SeekMode.Start);
+      return this.#file.readSync(into);
+    } catch (cause) {
+      throw this.#error(errorText(cause), cause);
+    }
+  }
+
+  /** Through a file of its own, since an open file has one position. */
+  async #readInThread(offsetBytes: number, into: Uint8Array): Promise<number | null> {
+    using file = await Deno.open(this.#path).catch(() => undefined);
+    const stats = file?.statSync();
+    // Where another file has the name now, the one that is open is still the image.
+    if (stats?.ino !== this.#stats.ino || stats.dev !== this.#stats.dev) {
+      return this.#readNow(offsetBytes, into);
+    }
+    try {
+      file!.seekSync(offsetBytes, Deno.SeekMode.Start);
+      return await file!.read(into);
+    } catch (cause) {
+      throw this.#error(errorText(cause), cause);
+    }
+  }
+
+  #isChanged(): boolean {
+    if (this.#stats.isBlockDevice) return false;
+    if (!this.#open) throw this.#error("it is closed");
+    const { size, mtime } = this.#file.statSync();
+    return size !== this.#stats.size || mtime?.getTime() !== this.#stats.mtime?.getTime();
+  }
+
+  #refuse(state: string): FastboopError {
+    const hint = "Leave the image alone while the phone runs from it, then boot again";
+    const { kind, action } = this.#error(state);
+    this.#changed ??= new FastboopError({ kind, action, state, hint });
     return this.#changed;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#open) return;
+  get #action(): string {
+    return `Read "${printable(this.#path)}"`;
+  }
+
+  #error(state: string, cause?: unknown): FastboopError {
+    return new FastboopError({ kind: "source", action: this.#action, state, cause });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    if (this.#open) this.#file.close();
     this.#open = false;
-    // The descriptor's number could be reused by another file before a late read reaches it.
-    await Promise.allSettled(this.#pending);
-    await closeDescriptor(this.fd);
+    return Promise.resolve();
   }
 }
 
-function refuseOtherKinds(action: string, stats: BigIntStats): void {
-  if (stats.isFile() || stats.isBlockDevice()) return;
-  const [state, hint] = stats.isDirectory()
+function refuseOtherKinds(action: string, stats: Deno.FileInfo): void {
+  if (stats.isFile || stats.isBlockDevice) return;
+  const [state, hint] = stats.isDirectory
     ? ["it is a directory", "Give the image file itself"]
-    : stats.isFIFO()
+    : stats.isFifo
     ? ["it is a FIFO, which cannot be read at an offset", "Save the data to a file first"]
     : ["it is neither a file nor a block device", "Give an image file"];
   throw new FastboopError({ kind: "unsupported", action, state, hint });
-}
-
-/** fstat says 0 for a block device; the end of seeking is its size. */
-function deviceSize(path: string): number {
-  using device = Deno.openSync(path, { read: true });
-  return device.seekSync(0, Deno.SeekMode.End);
-}
-
-function openDescriptor(path: string): Promise<number> {
-  // O_NONBLOCK: a FIFO put there since the look must not hold us.
-  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
-  return new Promise((resolve, reject) =>
-    open(path, flags, (error, fd) => error ? reject(error) : resolve(fd!))
-  );
-}
-
-function closeDescriptor(fd: number): Promise<void> {
-  return new Promise((resolve) => close(fd, () => resolve()));
-}
-
-function readPositional(
-  fd: number,
-  into: Uint8Array,
-  start: number,
-  offsetBytes: number,
-): Promise<number> {
-  return new Promise((resolve, reject) =>
-    read(
-      fd,
-      into,
-      start,
-      into.length - start,
-      offsetBytes,
-      (error, count) => error ? reject(error) : resolve(count!),
-    )
-  );
 }
 
 function errorText(error: unknown): string {
@@ -182,8 +165,7 @@ function errorText(error: unknown): string {
 
 function translate(action: string, error: unknown): unknown {
   if (error instanceof FastboopError) return error;
-  const code = (error as { code?: string }).code;
-  if (code === "ENOENT" || code === "ENOTDIR" || error instanceof Deno.errors.NotFound) {
+  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
     return new FastboopError({
       kind: "not-found",
       action,
@@ -192,8 +174,7 @@ function translate(action: string, error: unknown): unknown {
       cause: error,
     });
   }
-  const denied = code === "EACCES" || code === "EPERM" ||
-    error instanceof Deno.errors.PermissionDenied;
+  const denied = error instanceof Deno.errors.PermissionDenied;
   if (denied || error instanceof Deno.errors.NotCapable) {
     return new FastboopError({
       kind: "permission",

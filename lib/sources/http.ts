@@ -205,7 +205,8 @@ class HttpReader implements Reader {
   }
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
-    checkBounds(this.#source.name, this.sizeBytes, offsetBytes, into.length);
+    const { sizeBytes } = this;
+    checkBounds({ identity: this.#source.name, sizeBytes }, offsetBytes, into.length);
     if (this.#closed) throw this.#closed;
     // Linked by hand: AbortSignal.any would pile dependants on a signal that lives as long as a boot.
     const own = new AbortController();

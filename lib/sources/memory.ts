@@ -17,7 +17,7 @@ export class MemoryReader implements Reader {
   // deno-lint-ignore require-await
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
     if (options.signal?.aborted) throw cancelled(`Read ${this.identity}`, options.signal);
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     into.set(this.#bytes.subarray(offsetBytes, offsetBytes + into.length));
   }
 

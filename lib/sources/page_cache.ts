@@ -99,7 +99,7 @@ export class PageCache implements Reader {
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
     const { signal } = options;
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     this.#refuseClosed(signal);
     // In slices, so that one large read cannot ask for more pages than may be held.
     const step = this.#fetchPages * this.#pageSizeBytes * 4;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FastboopError } from "../../lib/errors/errors.ts";
-import { ImagePages, lend } from "../../lib/filesystems/image_pages.ts";
+import { HeldBytes, ImagePages, lend } from "../../lib/filesystems/image_pages.ts";
 import type { Reader, ReadOptions } from "../../lib/sources/reader.ts";
 
 const PAGE_BYTES = 128 << 10;
@@ -46,7 +46,15 @@ Deno.test("ImagePages lends what is held and reads a page once for many who wait
   assert.deepEqual(upstream.reads, [[0, PAGE_BYTES]]);
   const lent = pages.peek(300, 4)!;
   assert.deepEqual([...lent], [300, 301, 302, 303].map(byteAt));
-  assert.ok(lend(pages, 300, 4) instanceof Uint8Array);
+  const held = lend(pages, 300, 4);
+  assert.ok(held instanceof HeldBytes);
+  assert.equal(held.view.getUint8(300 - held.offsetBytes), byteAt(300));
+  const copied = await lend(pages, 2 * PAGE_BYTES - 1, 2);
+  assert.deepEqual([copied.offsetBytes, ...copied.bytes], [
+    2 * PAGE_BYTES - 1,
+    byteAt(2 * PAGE_BYTES - 1),
+    byteAt(2 * PAGE_BYTES),
+  ]);
   assert.equal(pages.peek(PAGE_BYTES - 2, 4), undefined);
   await assertReads(pages, PAGE_BYTES - 2, 4);
   await assertReads(pages, 3 * PAGE_BYTES + 90, 10);

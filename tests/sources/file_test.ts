@@ -93,6 +93,13 @@ Deno.test("readAt() keeps serving the old file when a new one is renamed over it
     const into = new Uint8Array(100);
     await reader.readAt(1000, into);
     assert.deepEqual(into, bytes.slice(1000, 1100));
+    // Large enough for a thread, which opens the name anew.
+    const all = new Uint8Array(bytes.length);
+    await reader.readAt(0, all);
+    assert.deepEqual(all, bytes);
+    await Deno.remove(path);
+    await reader.readAt(0, all);
+    assert.deepEqual(all, bytes);
   });
 });
 

@@ -28,7 +28,7 @@ export interface ChunkSpaces {
 /** Reader of a chunked file. */
 export class ChunkedData implements Reader {
   readonly sizeBytes: number;
-  readonly identity: string;
+  readonly #name: () => string;
   readonly #spaces: ChunkSpaces;
   readonly #blockBytes: number;
   readonly #chunkBytes: number;
@@ -37,14 +37,18 @@ export class ChunkedData implements Reader {
   readonly #wide: boolean;
 
   /** @throws {FastboopError} `corrupt` when the map does not fit, `unsupported` for a format unknown. */
-  constructor(identity: string, spaces: ChunkSpaces, superblock: Superblock, inode: ErofsInode) {
+  constructor(
+    name: () => string,
+    spaces: ChunkSpaces,
+    superblock: Superblock,
+    inode: ErofsInode,
+  ) {
     const { chunkFormat, sizeBytes } = inode;
-    const action = `Read ${identity}`;
+    this.#name = name;
     if (chunkFormat & ~(BITS_MASK | RECORDS | BIT48)) {
       const state = `its chunk format 0x${chunkFormat.toString(16)} is not known here`;
-      throw new FastboopError({ kind: "unsupported", action, state });
+      throw new FastboopError({ kind: "unsupported", action: this.#action, state });
     }
-    this.identity = identity;
     this.sizeBytes = sizeBytes;
     this.#spaces = spaces;
     this.#blockBytes = superblock.blockBytes;
@@ -54,12 +58,20 @@ export class ChunkedData implements Reader {
     this.#mapOffset = alignUp(inode.offset + inode.headBytes + inode.xattrBytes, this.#recordBytes);
     const mapBytes = Math.ceil(sizeBytes / this.#chunkBytes) * this.#recordBytes;
     if (mapBytes > spaces.meta.sizeBytes - this.#mapOffset) {
-      throw damaged(action, `${sizeBytes} bytes need a map that does not fit`);
+      throw damaged(this.#action, `${sizeBytes} bytes need a map that does not fit`);
     }
   }
 
+  get identity(): string {
+    return this.#name();
+  }
+
+  get #action(): string {
+    return `Read ${this.identity}`;
+  }
+
   async readAt(offsetBytes: number, into: Uint8Array, options?: ReadOptions): Promise<void> {
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     if (into.length === 0) return;
     const first = Math.floor(offsetBytes / this.#chunkBytes);
     const last = Math.floor((offsetBytes + into.length - 1) / this.#chunkBytes);
@@ -87,7 +99,7 @@ export class ChunkedData implements Reader {
   async #read(physical: number, part: Uint8Array, options?: ReadOptions): Promise<void> {
     const { image } = this.#spaces;
     if (physical + part.length > image.sizeBytes) {
-      throw damaged(`Read ${this.identity}`, `a chunk at ${physical} lies behind the image's end`);
+      throw damaged(this.#action, `a chunk at ${physical} lies behind the image's end`);
     }
     await image.readAt(physical, part, options);
   }
@@ -103,7 +115,7 @@ export class ChunkedData implements Reader {
     if (low === NULL_BLOCK && (!this.#wide || high === 0xffff)) return undefined;
     if (view.getUint16(index * 8 + 2, true) !== 0) {
       const state = "a chunk lies on another device";
-      throw new FastboopError({ kind: "unsupported", action: `Read ${this.identity}`, state });
+      throw new FastboopError({ kind: "unsupported", action: this.#action, state });
     }
     return (low + high * 2 ** 32) * this.#blockBytes;
   }

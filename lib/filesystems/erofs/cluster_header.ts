@@ -23,19 +23,20 @@ export interface ClusterHeader {
   readonly wholeFragmentOffset: number | undefined;
 }
 
-export function parseClusterHeader(bytes: Uint8Array): ClusterHeader {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, CLUSTER_HEADER_BYTES);
-  const algorithms = bytes[6]!;
-  const whole = (bytes[7]! & 0x80) !== 0;
+/** The header at `at`. */
+export function parseClusterHeader(view: DataView, at: number): ClusterHeader {
+  const algorithms = view.getUint8(at + 6);
+  const bits = view.getUint8(at + 7);
+  const whole = (bits & 0x80) !== 0;
   return {
-    advise: whole ? 0 : view.getUint16(4, true),
+    advise: whole ? 0 : view.getUint16(at + 4, true),
     algorithms: [algorithms & 15, algorithms >>> 4],
-    clusterBits: bytes[7]! & 15,
-    fragmentOffset: view.getUint32(0, true),
-    inlineTailBytes: view.getUint16(2, true),
-    extentCount: view.getUint32(0, true) + view.getUint16(6, true) * 2 ** 32,
+    clusterBits: bits & 15,
+    fragmentOffset: view.getUint32(at, true),
+    inlineTailBytes: view.getUint16(at + 2, true),
+    extentCount: view.getUint32(at, true) + view.getUint16(at + 6, true) * 2 ** 32,
     wholeFragmentOffset: whole
-      ? view.getUint32(0, true) + (view.getUint32(4, true) & 0x7fffffff) * 2 ** 32
+      ? view.getUint32(at, true) + (view.getUint32(at + 4, true) & 0x7fffffff) * 2 ** 32
       : undefined,
   };
 }

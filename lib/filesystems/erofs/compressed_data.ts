@@ -1,8 +1,8 @@
 /**
  * Data of a compressed EROFS file.
  *
- * Clusters that are read whole are decoded straight into the caller's array, neighbours in the image
- * with one read; those read in part go through the cache of decoded clusters.
+ * Clusters that are read whole are decoded out of the image's pages straight into the caller's array;
+ * those read in part go through the cache of decoded clusters.
  */
 import { cancelled } from "../../errors/errors.ts";
 import { checkBounds } from "../../sources/bounds.ts";
@@ -13,9 +13,6 @@ import { decodeCluster } from "./decode_cluster.ts";
 import type { DecodedClusters } from "./decoded_clusters.ts";
 import { type Extent, type ExtentMap, FORMAT } from "./extent_map.ts";
 import { MAX_DECODED_BYTES } from "./format.ts";
-
-/** Stored bytes of neighbouring clusters read at once. */
-const RUN_BYTES = 128 << 10;
 
 /** Where a compressed file's bytes come from. */
 export interface ClusterSpaces {
@@ -31,24 +28,27 @@ export interface ClusterSpaces {
 
 export class CompressedData implements Reader {
   readonly sizeBytes: number;
-  readonly identity: string;
+  readonly #name: () => string;
   readonly #map: ExtentMap;
   readonly #spaces: ClusterSpaces;
-  readonly #action: string;
 
-  constructor(identity: string, map: ExtentMap, spaces: ClusterSpaces) {
-    this.identity = identity;
+  /** The name is made when it is asked for, which for most files is never. */
+  constructor(name: () => string, map: ExtentMap, spaces: ClusterSpaces) {
+    this.#name = name;
     this.sizeBytes = map.sizeBytes;
     this.#map = map;
     this.#spaces = spaces;
-    this.#action = `Read ${identity}`;
+  }
+
+  get identity(): string {
+    return this.#name();
   }
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     const end = offsetBytes + into.length;
     let index = this.#map.find(offsetBytes);
-    for (let at = offsetBytes; at < end;) {
+    for (let at = offsetBytes; at < end; index++) {
       if (options.signal?.aborted) throw cancelled(this.#action, options.signal);
       const extent = this.#map.at(index);
       const stop = Math.min(end, extent.end);
@@ -58,20 +58,24 @@ export class CompressedData implements Reader {
       else if (extent.format === FORMAT.FRAGMENT) {
         await this.#readFragment(extent, at - extent.start, part, options);
       } else if (whole && !extent.inline) {
-        const count = await this.#readRun(index, into.subarray(at - offsetBytes), options);
-        index += count;
-        at = this.#map.at(index - 1).end;
-        continue;
+        const { physical, storedBytes } = this.#checked(extent);
+        const lent = lend(this.#spaces.image, physical, storedBytes, options);
+        const { bytes, offsetBytes: from } = lent instanceof Promise ? await lent : lent;
+        const input = bytes.subarray(physical - from, physical - from + storedBytes);
+        this.#decode(extent, input, part);
       } else {
         const cluster = await this.#cluster(extent);
         part.set(cluster.subarray(at - extent.start, stop - extent.start));
       }
       at = stop;
-      index++;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  get #action(): string {
+    return `Read ${this.identity}`;
+  }
 
   async #readFragment(
     extent: Extent,
@@ -85,32 +89,6 @@ export class CompressedData implements Reader {
       throw damaged(this.#action, `a fragment at ${extent.physical} lies behind the packed file`);
     }
     await packed.readAt(offset, part, options);
-  }
-
-  /**
-   * Decodes extents from `first` on into `into`, as many as fit whole and are stored one behind the
-   * other; returns how many.
-   */
-  async #readRun(first: number, into: Uint8Array, options: ReadOptions): Promise<number> {
-    const extents = [this.#map.at(first)];
-    const [{ start, physical }] = extents as [Extent];
-    let stored = this.#checked(extents[0]!).storedBytes;
-    for (let i = first + 1; i < this.#map.count && stored < RUN_BYTES; i++) {
-      const extent = this.#map.at(i);
-      const follows = extent.physical === physical + stored && !extent.inline &&
-        extent.format !== FORMAT.HOLE && extent.format !== FORMAT.FRAGMENT;
-      if (!follows || extent.end - start > into.length) break;
-      stored += this.#checked(extent).storedBytes;
-      extents.push(extent);
-    }
-    const lent = lend(this.#spaces.image, physical, stored, options);
-    const bytes = lent instanceof Promise ? await lent : lent;
-    for (const extent of extents) {
-      const from = extent.physical - physical;
-      const input = bytes.subarray(from, from + extent.storedBytes);
-      this.#decode(extent, input, into.subarray(extent.start - start, extent.end - start));
-    }
-    return extents.length;
   }
 
   #cluster(extent: Extent): Promise<Uint8Array> {
@@ -142,7 +120,7 @@ export class CompressedData implements Reader {
     } else {
       const { partial } = extent;
       const algorithm = extent.format - FORMAT.COMPRESSED;
-      decodeCluster(this.#action, algorithm, input, output, { partial, paddedInFront });
+      decodeCluster(() => this.#action, algorithm, input, output, { partial, paddedInFront });
     }
   }
 

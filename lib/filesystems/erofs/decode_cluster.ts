@@ -3,7 +3,6 @@
  *
  * Streams end with the cluster and are padded with zeros in front. What is not known here is refused.
  */
-import { constants, inflateRawSync, zstdDecompressSync } from "node:zlib";
 import { decodeLz4Block } from "../../bytes/lz4_block.ts";
 import { FastboopError } from "../../errors/errors.ts";
 import { damaged } from "../damaged.ts";
@@ -21,11 +20,16 @@ export interface ClusterOptions {
   readonly paddedInFront: boolean;
 }
 
+/** Loaded when it is first needed: most images have none of its formats, and it takes 25 ms. */
+function zlib(): typeof import("node:zlib") {
+  return process.getBuiltinModule("node:zlib");
+}
+
 const NAMES = ["LZ4", "MicroLZMA", "DEFLATE", "Zstandard"];
 
 /** Fills `output` from the cluster `input`; throws `corrupt`, or `unsupported` for the algorithm. */
 export function decodeCluster(
-  action: string,
+  action: () => string,
   algorithm: number,
   input: Uint8Array,
   output: Uint8Array,
@@ -34,7 +38,7 @@ export function decodeCluster(
   const name = NAMES[algorithm];
   if (name === undefined) {
     const state = `compression algorithm ${algorithm} is not known here`;
-    throw new FastboopError({ kind: "unsupported", action, state });
+    throw new FastboopError({ kind: "unsupported", action: action(), state });
   }
   let start = 0;
   if (algorithm !== 0 || options.paddedInFront) {
@@ -46,7 +50,7 @@ export function decodeCluster(
     : algorithm === 1
     ? decodeMicroLzma(stream, output)
     : decodeWithZlib(algorithm, stream, output, options.partial);
-  if (!done) throw damaged(action, `a ${name} cluster of ${input.length} bytes is damaged`);
+  if (!done) throw damaged(action(), `a ${name} cluster of ${input.length} bytes is damaged`);
 }
 
 function decodeLz4(
@@ -66,6 +70,7 @@ function decodeWithZlib(
   output: Uint8Array,
   partial: boolean,
 ): boolean {
+  const { constants, inflateRawSync, zstdDecompressSync } = zlib();
   const maxOutputLength = partial ? MAX_DECODED_BYTES : Math.max(1, output.length);
   let decoded: Uint8Array;
   try {

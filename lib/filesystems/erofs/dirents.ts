@@ -7,8 +7,9 @@
  * fs/erofs/erofs_fs.h.
  */
 import { damaged } from "../damaged.ts";
-import { decodeName } from "../decode_name.ts";
+import { decodeName, plainText } from "../decode_name.ts";
 import { addName } from "../image_tree.ts";
+import { NAME_LIMIT_BYTES } from "../limits.ts";
 import { refOfNid } from "./superblock.ts";
 
 const RECORD_BYTES = 12;
@@ -31,6 +32,7 @@ export function parseDirents(
   if (recordsEnd === 0 || recordsEnd % RECORD_BYTES !== 0 || recordsEnd >= block.length) {
     throw damaged(action, `the first name is at byte ${recordsEnd} of ${block.length}`);
   }
+  const text = plainText(block.subarray(recordsEnd));
   let start = recordsEnd;
   for (let record = 0; record < recordsEnd; record += RECORD_BYTES) {
     const last = record + RECORD_BYTES === recordsEnd;
@@ -38,21 +40,19 @@ export function parseDirents(
     if (end <= start || end > block.length) {
       throw damaged(action, `a name reaches from byte ${start} to ${end} of ${block.length}`);
     }
-    const bytes = block.subarray(start, end);
+    const isPlain = end - recordsEnd <= text.length && end - start <= NAME_LIMIT_BYTES;
+    const name = isPlain
+      ? text.slice(start - recordsEnd, end - recordsEnd)
+      : decodeName(action, block.subarray(start, end));
     start = end;
-    if (isDots(bytes)) continue;
+    if (name === "." || name === "..") continue;
     const ref = refOfNid(view, record);
     if (Number.isNaN(ref)) throw damaged(action, "a node number lies outside every image");
-    addName(action, names, decodeName(action, bytes), ref);
+    addName(action, names, name, ref);
   }
 }
 
 function endOfLast(block: Uint8Array, start: number): number {
   const nul = block.indexOf(0, start);
   return nul < 0 ? block.length : nul;
-}
-
-/** `.` and `..` */
-function isDots(name: Uint8Array): boolean {
-  return name.length <= 2 && name.every((byte) => byte === 0x2e);
 }

@@ -9,10 +9,9 @@
  * Source: struct z_erofs_extent of fs/erofs/erofs_fs.h.
  */
 import { readU64 } from "../../bytes/read_u64.ts";
-import { damaged } from "../damaged.ts";
 import { ExtentMap, FORMAT } from "./extent_map.ts";
 import { ADVISE } from "./format.ts";
-import type { IndexShape } from "./lcluster_index.ts";
+import { damagedIndex, type IndexShape } from "./index_shape.ts";
 
 const LENGTH_MASK = 0x1fffff;
 const PARTIAL = 1 << 27;
@@ -32,20 +31,15 @@ export function extentRecords(
   return { count, totalBytes: count * recordBytes + (recordBytes === 4 ? 8 : 0) };
 }
 
-/** Extents of `index`, `totalBytes` long. */
-export function parseExtentRecords(
-  action: string,
-  shape: IndexShape,
-  index: Uint8Array,
-): ExtentMap {
+/** Extents of the index at `from`. */
+export function parseExtentRecords(shape: IndexShape, view: DataView, from: number): ExtentMap {
   const { header, sizeBytes, clusterBytes, blockBytes } = shape;
   const recordBytes = extentRecordBytes(header.advise);
   const { count } = extentRecords(shape);
-  const view = new DataView(index.buffer, index.byteOffset, index.byteLength);
   const map = new ExtentMap(sizeBytes);
-  let next = recordBytes === 4 ? readU64(view, 0) : 0;
+  let next = recordBytes === 4 ? readU64(view, from) : 0;
   for (let i = 0; i < count; i++) {
-    const at = i * recordBytes + (recordBytes === 4 ? 8 : 0);
+    const at = from + i * recordBytes + (recordBytes === 4 ? 8 : 0);
     const word = view.getUint32(at, true);
     const storedBytes = word & LENGTH_MASK;
     let physical = next;
@@ -55,7 +49,7 @@ export function parseExtentRecords(
     const high = recordBytes === 32 ? view.getUint32(at + 16, true) * 2 ** 32 : 0;
     const start = recordBytes >= 16 ? view.getUint32(at + 12, true) + high : i * clusterBytes;
     if (start <= map.lastStart || (i === 0 && start !== 0) || start >= sizeBytes) {
-      throw damaged(action, `extent ${i} starts at ${start}`);
+      throw damagedIndex(shape, `extent ${i} starts at ${start}`);
     }
     if (i === count - 1 && header.advise & ADVISE.FRAGMENT_TAIL) {
       map.add(start, FORMAT.FRAGMENT, word + (physical % 2 ** 32) * 2 ** 32, 0);

@@ -1,5 +1,6 @@
 import { checkBounds } from "../../sources/bounds.ts";
 import type { Reader, ReadOptions } from "../../sources/reader.ts";
+import { ImagePages } from "../image_pages.ts";
 
 /**
  * Data that lies in one piece, its last part perhaps elsewhere: EROFS' flat layouts.
@@ -8,18 +9,22 @@ import type { Reader, ReadOptions } from "../../sources/reader.ts";
  */
 export class FlatData implements Reader {
   readonly sizeBytes: number;
-  readonly identity: string;
+  readonly #name: () => string;
   readonly #pieces: readonly Piece[];
 
-  /** `pieces` follow each other. */
-  constructor(identity: string, pieces: readonly Piece[]) {
-    this.identity = identity;
+  /** `pieces` follow each other; the name is made when it is asked for, which for most files is never. */
+  constructor(name: () => string, pieces: readonly Piece[]) {
+    this.#name = name;
     this.#pieces = pieces;
     this.sizeBytes = pieces.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
   }
 
+  get identity(): string {
+    return this.#name();
+  }
+
   async readAt(offsetBytes: number, into: Uint8Array, options?: ReadOptions): Promise<void> {
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     const end = offsetBytes + into.length;
     let start = 0;
     for (const { space, offset, lengthBytes } of this.#pieces) {
@@ -27,7 +32,11 @@ export class FlatData implements Reader {
       const to = Math.min(end, start + lengthBytes);
       if (from < to) {
         const part = into.subarray(from - offsetBytes, to - offsetBytes);
-        await space.readAt(offset + from - start, part, options);
+        const held = space instanceof ImagePages
+          ? space.peek(offset + from - start, part.length)
+          : undefined;
+        if (held !== undefined) part.set(held);
+        else await space.readAt(offset + from - start, part, options);
       }
       start += lengthBytes;
     }

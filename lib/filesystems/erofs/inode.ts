@@ -32,9 +32,9 @@ export interface ErofsInode extends ImageInode {
   readonly chunkFormat: number;
 }
 
-/** Bytes of the inode whose first 32 are `head`. */
-export function inodeHeadBytes(head: Uint8Array): number {
-  return head[0]! & 1 ? EXTENDED_INODE_BYTES : COMPACT_INODE_BYTES;
+/** Bytes of the inode whose first byte is `first`. */
+export function inodeHeadBytes(first: number): number {
+  return first & 1 ? EXTENDED_INODE_BYTES : COMPACT_INODE_BYTES;
 }
 
 /** Where `bytes` were found. */
@@ -44,20 +44,21 @@ export interface InodePlace {
 }
 
 /**
- * Parses the inode in `bytes`, `inodeHeadBytes` long.
+ * Parses the inode at `at`, of which `view` has all `inodeHeadBytes`.
  *
  * @throws {FastboopError} `corrupt`; `limit` for sizes beyond 2^53; `unsupported` for a layout unknown.
  */
 export function parseInode(
   superblock: Superblock,
   { ref, offset }: InodePlace,
-  bytes: Uint8Array,
+  view: DataView,
+  at: number,
 ): ErofsInode {
   const action = () => `Read EROFS inode ${Math.floor(ref / 2)}`;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const extended = bytes.length === EXTENDED_INODE_BYTES;
-  const format = view.getUint16(0, true);
-  const mode = view.getUint16(4, true);
+  const headBytes = inodeHeadBytes(view.getUint8(at));
+  const extended = headBytes === EXTENDED_INODE_BYTES;
+  const format = view.getUint16(at, true);
+  const mode = view.getUint16(at + 4, true);
   const kind = inodeKind(mode);
   if (kind === undefined) throw damaged(action(), `mode 0${mode.toString(8)} is of no known type`);
   const layout = (format >>> 1) & 7;
@@ -65,34 +66,38 @@ export function parseInode(
     const state = `its format 0x${format.toString(16)} is not known here`;
     throw new FastboopError({ kind: "unsupported", action: action(), state });
   }
-  const sizeBytes = extended ? readU64(view, 8) : view.getUint32(8, true);
+  const sizeBytes = extended ? readU64(view, at + 8) : view.getUint32(at + 8, true);
   checkSize(action, kind, sizeBytes);
-  const xattrCount = view.getUint16(2, true);
+  const xattrCount = view.getUint16(at + 2, true);
   const device = kind === "character-device" || kind === "block-device";
   // Bit 4: one link (compact, not a directory); the field then holds the high half of a block number.
   const singleLink = !extended && (format & 0x10) !== 0 && kind !== "directory";
-  const highHalf = extended || singleLink ? view.getUint16(6, true) : 0;
-  const relative = superblock.epochSeconds + view.getUint32(12, true);
+  const highHalf = extended || singleLink ? view.getUint16(at + 6, true) : 0;
+  const relative = superblock.epochSeconds + view.getUint32(at + 12, true);
   const inode: ErofsInode = {
     ref,
     offset,
     boxed: ref % 2 === 1,
     kind,
     mode: mode & 0o7777,
-    uid: extended ? view.getUint32(24, true) : view.getUint16(24, true),
-    gid: extended ? view.getUint32(28, true) : view.getUint16(26, true),
+    uid: extended ? view.getUint32(at + 24, true) : view.getUint16(at + 24, true),
+    gid: extended ? view.getUint32(at + 28, true) : view.getUint16(at + 26, true),
     sizeBytes,
     // Compact inodes store their time relative to the image's.
-    mtimeSeconds: extended ? Number(view.getBigInt64(32, true)) : relative,
-    mtimeNanoseconds: extended ? view.getUint32(40, true) : superblock.fixedNanoseconds,
-    linkCount: singleLink ? 1 : extended ? view.getUint32(44, true) : view.getUint16(6, true),
+    mtimeSeconds: extended ? Number(view.getBigInt64(at + 32, true)) : relative,
+    mtimeNanoseconds: extended ? view.getUint32(at + 40, true) : superblock.fixedNanoseconds,
+    linkCount: singleLink
+      ? 1
+      : extended
+      ? view.getUint32(at + 44, true)
+      : view.getUint16(at + 6, true),
     layout,
-    headBytes: bytes.length,
+    headBytes,
     xattrBytes: xattrCount === 0 ? 0 : 12 + 4 * (xattrCount - 1),
-    startBlock: view.getUint32(16, true) + highHalf * 2 ** 32,
-    chunkFormat: view.getUint16(16, true),
+    startBlock: view.getUint32(at + 16, true) + highHalf * 2 ** 32,
+    chunkFormat: view.getUint16(at + 16, true),
   };
-  return device ? { ...inode, ...decodeDevice(view.getUint32(16, true)) } : inode;
+  return device ? { ...inode, ...decodeDevice(view.getUint32(at + 16, true)) } : inode;
 }
 
 function checkSize(action: () => string, kind: string, sizeBytes: number): void {

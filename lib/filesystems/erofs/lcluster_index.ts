@@ -11,25 +11,14 @@
  * Source: struct z_erofs_lcluster_index of fs/erofs/erofs_fs.h; Documentation/filesystems/erofs.rst.
  */
 import { alignUp } from "../../bytes/align.ts";
-import { damaged } from "../damaged.ts";
-import type { ClusterHeader } from "./cluster_header.ts";
 import { ExtentMap, FORMAT } from "./extent_map.ts";
 import { ADVISE, BLOCK_COUNT_FLAG, LCLUSTER } from "./format.ts";
+import { damagedIndex, type IndexShape } from "./index_shape.ts";
 
 const FULL_BYTES = 8;
 /** Between the header and the records of the full form. */
 export const FULL_GAP_BYTES = 8;
 const PARTIAL_REFERENCE = 0x8000;
-
-/** What an index says about its file. */
-export interface IndexShape {
-  readonly header: ClusterHeader;
-  readonly sizeBytes: number;
-  readonly blockBytes: number;
-  readonly clusterBytes: number;
-  /** Where the index starts, behind the header (and the gap of the full form). */
-  readonly offset: number;
-}
 
 /** The runs of packs of the compact form, in records. */
 export interface PackRuns {
@@ -56,12 +45,12 @@ export function fullIndexBytes({ sizeBytes, clusterBytes }: IndexShape): number 
   return Math.ceil(sizeBytes / clusterBytes) * FULL_BYTES;
 }
 
-/** Extents of an index in the full form. */
-export function parseFullIndex(action: string, shape: IndexShape, index: Uint8Array): ExtentMap {
-  const builder = new Builder(action, shape);
-  const view = new DataView(index.buffer, index.byteOffset, index.byteLength);
+/** Extents of the index at `start`, in the full form. */
+export function parseFullIndex(shape: IndexShape, view: DataView, start: number): ExtentMap {
+  const builder = new Builder(shape);
   const { header } = shape;
-  for (let at = 0; at < index.length; at += FULL_BYTES) {
+  const end = start + fullIndexBytes(shape);
+  for (let at = start; at < end; at += FULL_BYTES) {
     const advise = view.getUint16(at, true);
     const type = advise & 3;
     if (type === LCLUSTER.NONHEAD) builder.nonHead(view.getUint16(at + 4, true));
@@ -74,21 +63,23 @@ export function parseFullIndex(action: string, shape: IndexShape, index: Uint8Ar
   const map = builder.finish();
   if (header.advise & ADVISE.FRAGMENT_TAIL) {
     // The block field of the tail's head is the upper half of its offset.
-    const high = view.getUint32(builder.tailHeadRecord * FULL_BYTES + 4, true);
+    const high = view.getUint32(start + builder.tailHeadRecord * FULL_BYTES + 4, true);
     map.setLastFragment(header.fragmentOffset + high * 2 ** 32);
   }
   return map;
 }
 
-/** Extents of an index in the compact form. */
-export function parseCompactIndex(action: string, shape: IndexShape, index: Uint8Array): ExtentMap {
-  const builder = new Builder(action, shape);
+/** Extents of the index at `start`, in the compact form. */
+export function parseCompactIndex(shape: IndexShape, view: DataView, start: number): ExtentMap {
+  const builder = new Builder(shape);
   const { leading4, middle2, trailing4 } = packRuns(shape);
-  const view = new DataView(index.buffer, index.byteOffset, index.byteLength);
-  let at = 0;
+  const valueBits = Math.max(12, Math.log2(shape.clusterBytes));
+  const big = (shape.header.advise & ADVISE.BIG_HEAD1) !== 0;
+  let at = start;
   const run = (records: number, perPack: number, recordBits: number, packBytes: number) => {
     for (let left = records; left > 0; left -= perPack) {
-      readPack(builder, shape, view, at, Math.min(left, perPack), recordBits, packBytes);
+      const pack = { at, records: Math.min(left, perPack), recordBits, packBytes, valueBits, big };
+      readPack(builder, view, pack);
       at += packBytes;
     }
   };
@@ -100,19 +91,25 @@ export function parseCompactIndex(action: string, shape: IndexShape, index: Uint
   return map;
 }
 
-/** Feeds the records of one pack at byte `at`. */
+/** One pack of the compact form. */
+interface Pack {
+  readonly at: number;
+  readonly records: number;
+  readonly recordBits: number;
+  readonly packBytes: number;
+  /** Bits of a record's value; its type is above. */
+  readonly valueBits: number;
+  /** Whether clusters may take several blocks. */
+  readonly big: boolean;
+}
+
+/** Feeds the records of one pack. */
 function readPack(
   builder: Builder,
-  { header, clusterBytes }: IndexShape,
   view: DataView,
-  at: number,
-  records: number,
-  recordBits: number,
-  packBytes: number,
+  { at, records, recordBits, packBytes, valueBits, big }: Pack,
 ): void {
   const base = view.getUint32(at + packBytes - 4, true);
-  const valueBits = Math.max(12, Math.log2(clusterBytes));
-  const big = (header.advise & ADVISE.BIG_HEAD1) !== 0;
   // With big clusters the base is the first head's own block, without it is the one before.
   let block = big ? base : base + 1;
   let headBefore = false;
@@ -139,7 +136,6 @@ function readPack(
 
 /** Makes extents of records in order. */
 class Builder {
-  readonly #action: string;
   readonly #shape: IndexShape;
   readonly #map: ExtentMap;
   #record = 0;
@@ -148,8 +144,7 @@ class Builder {
   /** Record of the head of the last extent inside the file. */
   tailHeadRecord = 0;
 
-  constructor(action: string, shape: IndexShape) {
-    this.#action = action;
+  constructor(shape: IndexShape) {
     this.#shape = shape;
     this.#map = new ExtentMap(shape.sizeBytes);
   }
@@ -158,11 +153,14 @@ class Builder {
     const { header, clusterBytes, blockBytes, sizeBytes } = this.#shape;
     const record = this.#record++;
     if (clusterOffset >= clusterBytes) {
-      throw damaged(this.#action, `cluster ${record} starts ${clusterOffset} bytes into itself`);
+      throw damagedIndex(
+        this.#shape,
+        `cluster ${record} starts ${clusterOffset} bytes into itself`,
+      );
     }
     const start = record * clusterBytes + clusterOffset;
     if (this.#map.count === 0 && start !== 0) {
-      throw damaged(this.#action, `the first cluster starts at ${start}`);
+      throw damagedIndex(this.#shape, `the first cluster starts at ${start}`);
     }
     this.#headRecord = record;
     this.#headType = type;
@@ -177,14 +175,14 @@ class Builder {
 
   nonHead(value: number): void {
     const record = this.#record++;
-    if (this.#map.count === 0) throw damaged(this.#action, "the first cluster has no head");
+    if (this.#map.count === 0) throw damagedIndex(this.#shape, "the first cluster has no head");
     // Only the first record behind a head can tell how many blocks the head takes.
     if (this.#headRecord !== record - 1 || !(value & BLOCK_COUNT_FLAG)) return;
     const { header, blockBytes } = this.#shape;
     const bigFlag = this.#headType === LCLUSTER.HEAD2 ? ADVISE.BIG_HEAD2 : ADVISE.BIG_HEAD1;
     if (!(header.advise & bigFlag)) return;
     const blocks = value & ~BLOCK_COUNT_FLAG;
-    if (blocks === 0) throw damaged(this.#action, `cluster ${record - 1} takes no block`);
+    if (blocks === 0) throw damagedIndex(this.#shape, `cluster ${record - 1} takes no block`);
     this.#map.setLastStored(blocks * blockBytes);
   }
 

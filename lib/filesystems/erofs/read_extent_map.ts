@@ -1,17 +1,16 @@
 import { alignUp } from "../../bytes/align.ts";
 import { FastboopError } from "../../errors/errors.ts";
 import type { Reader } from "../../sources/reader.ts";
-import { damaged } from "../damaged.ts";
-import { lend } from "../image_pages.ts";
+import { type HeldBytes, lend } from "../image_pages.ts";
 import { CLUSTER_HEADER_BYTES, parseClusterHeader } from "./cluster_header.ts";
 import { ExtentMap, FORMAT } from "./extent_map.ts";
 import { extentRecordBytes, extentRecords, parseExtentRecords } from "./extent_records.ts";
 import { ADVISE, LAYOUT, MAX_INDEX_BYTES } from "./format.ts";
+import { damagedIndex, indexAction, type IndexShape } from "./index_shape.ts";
 import type { ErofsInode } from "./inode.ts";
 import {
   FULL_GAP_BYTES,
   fullIndexBytes,
-  type IndexShape,
   packRuns,
   parseCompactIndex,
   parseFullIndex,
@@ -31,10 +30,10 @@ export async function readExtentMap(
   inode: ErofsInode,
   meta: Reader,
 ): Promise<ExtentMap> {
-  const action = `Read the index of EROFS inode ${Math.floor(inode.ref / 2)}`;
   const headerOffset = alignUp(inode.offset + inode.headBytes + inode.xattrBytes, 8);
-  const head = readIndex(action, meta, headerOffset, CLUSTER_HEADER_BYTES);
-  const header = parseClusterHeader(head instanceof Promise ? await head : head);
+  const lentHead = readIndex(inode, meta, headerOffset, CLUSTER_HEADER_BYTES);
+  const head = lentHead instanceof Promise ? await lentHead : lentHead;
+  const header = parseClusterHeader(head.view, headerOffset - head.offsetBytes);
   const { sizeBytes } = inode;
   if (header.wholeFragmentOffset !== undefined) {
     const map = new ExtentMap(sizeBytes);
@@ -49,9 +48,10 @@ export async function readExtentMap(
   const twoBytes = compact && (header.advise & ADVISE.COMPACTED_2B) !== 0;
   if (!records && clusterBits > (twoBytes ? 12 : MAX_CLUSTER_BITS)) {
     const state = `its clusters have 2^${clusterBits} bytes`;
-    throw new FastboopError({ kind: "unsupported", action, state });
+    throw new FastboopError({ kind: "unsupported", action: indexAction(inode.ref), state });
   }
   const shape: IndexShape = {
+    ref: inode.ref,
     header,
     sizeBytes,
     blockBytes: superblock.blockBytes,
@@ -67,11 +67,11 @@ export async function readExtentMap(
     : compact
     ? packRuns(shape).totalBytes
     : fullIndexBytes(shape);
-  const lent = readIndex(action, meta, shape.offset, totalBytes);
+  const lent = readIndex(inode, meta, shape.offset, totalBytes);
   const index = lent instanceof Promise ? await lent : lent;
   const parse = records ? parseExtentRecords : compact ? parseCompactIndex : parseFullIndex;
-  const map = parse(action, shape, index);
-  if (map.count === 0) throw damaged(action, "it has no cluster at all");
+  const map = parse(shape, index.view, shape.offset - index.offsetBytes);
+  if (map.count === 0) throw damagedIndex(shape, "it has no cluster at all");
   if (!records && header.advise & ADVISE.INLINE_TAIL) {
     map.setLastInline(shape.offset + totalBytes, header.inlineTailBytes);
   }
@@ -80,17 +80,17 @@ export async function readExtentMap(
 
 /** The bytes, lent when they are there. */
 function readIndex(
-  action: string,
+  inode: ErofsInode,
   meta: Reader,
   offset: number,
   lengthBytes: number,
-): Uint8Array | Promise<Uint8Array> {
+): HeldBytes | Promise<HeldBytes> {
   if (lengthBytes > meta.sizeBytes - offset) {
-    throw damaged(action, `${lengthBytes} bytes at ${offset} lie behind the end`);
+    throw damagedIndex(inode, `${lengthBytes} bytes at ${offset} lie behind the end`);
   }
   if (lengthBytes > MAX_INDEX_BYTES) {
     const state = `it has ${lengthBytes} bytes, more than ${MAX_INDEX_BYTES}`;
-    throw new FastboopError({ kind: "limit", action, state });
+    throw new FastboopError({ kind: "limit", action: indexAction(inode.ref), state });
   }
   return lend(meta, offset, lengthBytes);
 }

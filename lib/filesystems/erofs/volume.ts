@@ -20,6 +20,7 @@ import { FlatData, type Piece } from "./flat_data.ts";
 import {
   COMPACT_INODE_BYTES,
   COMPAT,
+  EXTENDED_INODE_BYTES,
   INCOMPAT,
   INODE_SLOT_BYTES,
   LAYOUT,
@@ -56,22 +57,21 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
     const boxed = ref % 2 === 1;
     const offset = Math.floor(ref / 2) * INODE_SLOT_BYTES +
       (boxed ? 0 : this.#superblock.metaOffset);
-    const head = boxed ? undefined : this.#image.peek(offset, COMPACT_INODE_BYTES);
-    const bytes = head && this.#image.peek(offset, inodeHeadBytes(head));
-    if (bytes === undefined) return this.#readInode(ref, offset);
-    return parseInode(this.#superblock, { ref, offset }, bytes);
+    // One whose length is not known yet is taken for a long one; the last of an image may be short.
+    const held = boxed ? undefined : this.#image.held(offset, EXTENDED_INODE_BYTES);
+    if (held === undefined) return this.#readInode(ref, offset);
+    return parseInode(this.#superblock, { ref, offset }, held.view, offset - held.offsetBytes);
   }
 
   async #readInode(ref: number, offset: number): Promise<ErofsInode> {
     const space = await this.#space(ref % 2 === 1);
     const action = `Read EROFS inode ${Math.floor(ref / 2)}`;
     const read = readerOf(action, space);
-    const head = new Uint8Array(COMPACT_INODE_BYTES);
-    await read(offset, head);
-    const bytes = new Uint8Array(inodeHeadBytes(head));
-    bytes.set(head);
-    await read(offset + head.length, bytes.subarray(head.length));
-    return parseInode(this.#superblock, { ref, offset }, bytes);
+    const bytes = new Uint8Array(EXTENDED_INODE_BYTES);
+    await read(offset, bytes.subarray(0, COMPACT_INODE_BYTES));
+    const headBytes = inodeHeadBytes(bytes[0]!);
+    await read(offset + COMPACT_INODE_BYTES, bytes.subarray(COMPACT_INODE_BYTES, headBytes));
+    return parseInode(this.#superblock, { ref, offset }, new DataView(bytes.buffer), 0);
   }
 
   async names(directory: ErofsInode): Promise<Map<string, number>> {
@@ -124,18 +124,18 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
     meta: Reader,
     packed: ClusterSpaces["packed"],
   ): Promise<Reader> {
-    const identity = `${this.identity}#erofs-inode=${inode.ref}`;
+    const name = () => `${this.identity}#erofs-inode=${inode.ref}`;
     const { blockBytes, incompat } = this.#superblock;
     const image = this.#image;
-    if (inode.sizeBytes === 0) return new FlatData(identity, []);
+    if (inode.sizeBytes === 0) return new FlatData(name, []);
     if (inode.layout === LAYOUT.CHUNKED) {
-      return new ChunkedData(identity, { image, meta }, this.#superblock, inode);
+      return new ChunkedData(name, { image, meta }, this.#superblock, inode);
     }
     if (inode.layout === LAYOUT.FLAT_PLAIN || inode.layout === LAYOUT.FLAT_INLINE) {
-      return this.#flat(identity, inode, meta);
+      return this.#flat(name, inode, meta);
     }
     const map = await readExtentMap(this.#superblock, inode, meta);
-    return new CompressedData(identity, map, {
+    return new CompressedData(name, map, {
       image,
       meta,
       packed,
@@ -145,7 +145,7 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
     });
   }
 
-  #flat(identity: string, inode: ErofsInode, meta: Reader): Reader {
+  #flat(name: () => string, inode: ErofsInode, meta: Reader): Reader {
     const { blockBytes } = this.#superblock;
     const { sizeBytes } = inode;
     // The tail may be empty: then all blocks are whole.
@@ -163,10 +163,10 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
     const pieces: Piece[] = [blocks, tail].filter(({ lengthBytes }) => lengthBytes > 0);
     for (const { space, offset, lengthBytes } of pieces) {
       if (lengthBytes > space.sizeBytes - offset) {
-        throw damaged(`Read ${identity}`, `${lengthBytes} bytes at ${offset} lie behind the end`);
+        throw damaged(`Read ${name()}`, `${lengthBytes} bytes at ${offset} lie behind the end`);
       }
     }
-    return new FlatData(identity, pieces);
+    return new FlatData(name, pieces);
   }
 
   async #readAll(action: string, inode: ErofsInode, mostBytes: number): Promise<Uint8Array> {

@@ -22,7 +22,7 @@ export class BlockData implements Reader {
   }
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     const { blockBytes } = this.#space.superblock;
     const action = `Read ${this.identity}`;
     for (let done = 0; done < into.length;) {
@@ -63,7 +63,7 @@ export class InlineData implements Reader {
   // deno-lint-ignore require-await
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
     if (options.signal?.aborted) throw cancelled(`Read ${this.identity}`, options.signal);
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     const part = this.#stored.subarray(offsetBytes, offsetBytes + into.length);
     into.set(part);
     into.fill(0, part.length);

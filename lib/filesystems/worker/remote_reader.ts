@@ -29,7 +29,7 @@ export class RemoteReader implements Reader {
   }
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     if (this.#isClosed) {
       const action = `Read ${this.identity}`;
       throw new FastboopError({ kind: "cancelled", action, state: "it is closed" });

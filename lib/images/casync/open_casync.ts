@@ -59,7 +59,7 @@ class CasyncReader implements Reader {
   }
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     if (options.signal?.aborted) throw cancelled(`Read ${this.identity}`, options.signal);
     if (this.#closed) {
       const action = `Read ${this.identity}`;

@@ -20,7 +20,7 @@ export class StrippedReader implements Reader {
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
     if (options.signal?.aborted) throw cancelled(`Read ${this.identity}`, options.signal);
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     const endBytes = offsetBytes + into.length;
     let doneBytes = offsetBytes;
     for (const piece of this.#plan.pieces) {

@@ -86,7 +86,7 @@ export class TracedReader implements Reader {
   }
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     if (!this.#closed) this.#note(offsetBytes, into.length);
     await this.#pages.readAt(offsetBytes, into, options);
   }

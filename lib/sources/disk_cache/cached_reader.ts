@@ -82,7 +82,7 @@ export class CachedReader implements Reader {
   }
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
-    checkBounds(this.identity, this.sizeBytes, offsetBytes, into.length);
+    checkBounds(this, offsetBytes, into.length);
     const { signal } = options;
     if (signal?.aborted) throw cancelled(`Read ${this.identity}`, signal);
     if (this.#closed) throw this.#closed;

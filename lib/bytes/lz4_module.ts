@@ -26,7 +26,8 @@ const BLOCK = 0x40;
 /** Numbers of the function's parameters and locals. */
 const FROM = 0, FROM_END = 1, START = 2, END = 3;
 const TO = 4, TOKEN = 5, RUN = 6, MORE = 7, SOURCE = 8, DISTANCE = 9, STOP = 10;
-const LOCALS = 7;
+const SAFE_FROM = 11, SAFE_TO = 12;
+const LOCALS = 9;
 
 function leb(value: number): number[] {
   const bytes: number[] = [];
@@ -79,14 +80,17 @@ const refuse = giveBack(constant(-1));
 const least = (a: Code, b: Code): Code => [...a, ...b, ...below(a, b), 0x1b];
 const advance = (local: number, by: number): Code => set(local, add(get(local), constant(by)));
 
+/** Load and store of a unit, up to their offsets. */
+const UNITS = {
+  1: [[0x2d, 0], [0x3a, 0]],
+  2: [[0x2f, 0], [0x3b, 0]],
+  8: [[0x29, 0], [0x37, 0]],
+  16: [[0xfd, 0, 0], [0xfd, 11, 0]],
+} as const;
+
 /** Copies from SOURCE to TO in units until TO is at STOP or behind it. */
 function copyBy(unitBytes: 1 | 8 | 16): Code {
-  const [load, store] = {
-    1: [[0x2d, 0, 0], [0x3a, 0, 0]],
-    8: [[0x29, 0, 0], [0x37, 0, 0]],
-    16: [[0xfd, 0, 0, 0], [0xfd, 11, 0, 0]],
-  }[unitBytes] as [number[], number[]];
-  const unit = [...get(TO), ...get(SOURCE), ...load, ...store];
+  const unit = copyOne(unitBytes, SOURCE, 0);
   const next = [advance(SOURCE, unitBytes), advance(TO, unitBytes)];
   return repeat(below(get(TO), get(STOP)), unit, ...next);
 }
@@ -150,6 +154,53 @@ function match(): Code {
   ].flat();
 }
 
+const block = (...body: Code[]): Code => [0x02, BLOCK, ...body.flat(), 0x0b];
+/** Leaves that many blocks, or begins a loop anew. */
+const leave = (depth: number): Code => [0x0c, depth];
+const leaveIf = (depth: number, condition: Code): Code => [...condition, 0x0d, depth];
+
+/** Copies one unit from `source` + `skip` to TO + `skip`. */
+function copyOne(unitBytes: keyof typeof UNITS, source: number, skip: number): Code {
+  const [load, store] = UNITS[unitBytes];
+  return [...get(TO), ...get(source), ...load, skip, ...store, skip];
+}
+
+/**
+ * Most sequences have fewer than 15 literals and a match of at most 18 bytes, and lie far from both ends:
+ * these need neither loops nor checks of the ends. Leaves 0 blocks with FROM at the token when that does
+ * not hold, and 1 with FROM behind the literals when only the match is another.
+ */
+function shortSequence(): Code {
+  return [
+    leaveIf(0, atLeast(get(FROM), get(SAFE_FROM))),
+    leaveIf(0, atLeast(get(TO), get(SAFE_TO))),
+    set(TOKEN, loadU8(get(FROM))),
+    leaveIf(0, atLeast(get(TOKEN), constant(0xf0))),
+    advance(FROM, 1),
+    copyOne(16, FROM, 0),
+    set(RUN, shiftRight(get(TOKEN), constant(4))),
+    set(TO, add(get(TO), get(RUN))),
+    set(FROM, add(get(FROM), get(RUN))),
+    set(DISTANCE, loadU16(get(FROM))),
+    set(RUN, and(get(TOKEN), constant(15))),
+    leaveIf(1, equal(get(RUN), constant(15))),
+    leaveIf(1, below(get(DISTANCE), constant(8))),
+    leaveIf(1, above(get(DISTANCE), subtract(get(TO), get(START)))),
+    advance(FROM, 2),
+    set(SOURCE, subtract(get(TO), get(DISTANCE))),
+    copyOne(8, SOURCE, 0),
+    copyOne(8, SOURCE, 8),
+    copyOne(2, SOURCE, 16),
+    set(TO, add(get(TO), add(get(RUN), constant(MIN_MATCH)))),
+    leave(2),
+  ].flat();
+}
+
+/** The local less `by`, but not below 0. */
+function saturatingSubtract(local: number, by: number): Code {
+  return subtract(get(local), least(get(local), constant(by)));
+}
+
 function section(id: number, content: readonly number[]): number[] {
   return [id, ...unsigned(content.length), ...content];
 }
@@ -164,17 +215,22 @@ function name(text: string): number[] {
 
 /** The module; it imports `env.memory` and exports `decode`. */
 export function lz4Module(): Uint8Array<ArrayBuffer> {
-  const sequence: Code = [
-    ...when(atLeast(get(FROM), get(FROM_END)), refuse),
-    ...set(TOKEN, loadU8(get(FROM))),
-    ...advance(FROM, 1),
-    ...literals(),
-    ...match(),
+  const sequence = [
+    block(
+      block(shortSequence()),
+      when(atLeast(get(FROM), get(FROM_END)), refuse),
+      set(TOKEN, loadU8(get(FROM))),
+      advance(FROM, 1),
+      literals(),
+    ),
+    match(),
   ];
   const body = [
     ...[1, LOCALS, I32],
     ...set(TO, get(START)),
-    ...repeat(constant(1), sequence),
+    ...set(SAFE_FROM, saturatingSubtract(FROM_END, 20)),
+    ...set(SAFE_TO, saturatingSubtract(END, 64)),
+    ...repeat(constant(1), ...sequence),
     ...[0x00, 0x0b],
   ];
   return Uint8Array.from([

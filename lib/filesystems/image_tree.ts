@@ -9,8 +9,10 @@ import { FastboopError } from "../errors/errors.ts";
 import type { Entry, FileTree } from "../sources/file_tree.ts";
 import type { Reader } from "../sources/reader.ts";
 import { sortNames } from "../sources/sort_names.ts";
+import type { Answer } from "./answer.ts";
 import { damaged } from "./damaged.ts";
 import { DIRECTORY_NAMES, LISTED_BYTES } from "./limits.ts";
+import { SortedNames } from "./sorted_names.ts";
 
 /** Links one `open` follows before it gives up; the kernel allows 40. */
 const LINK_HOPS = 32;
@@ -41,10 +43,7 @@ type InodeEntry = Pick<
 >;
 
 /** Names of a directory without `.` and `..`, with the inode each stands for. */
-export type DirectoryNames = ReadonlyMap<string, number>;
-
-/** What is held is answered at once: a promise each would be half the time of a small file. */
-type Answer<T> = T | Promise<T>;
+export type DirectoryNames = ReadonlyMap<string, number> | SortedNames;
 
 /** A file system as its inodes. */
 export interface ImageVolume<Inode extends ImageInode> extends AsyncDisposable {
@@ -58,7 +57,7 @@ export interface ImageVolume<Inode extends ImageInode> extends AsyncDisposable {
   linkTarget(link: Inode): Promise<string>;
   xattrs(inode: Inode): Answer<ReadonlyMap<string, Uint8Array>>;
   /** Bytes of a regular file. */
-  open(file: Inode): Promise<Reader>;
+  open(file: Inode): Answer<Reader>;
 }
 
 /** A FileTree over a volume; it owns the volume. */
@@ -82,13 +81,13 @@ export class ImageTree<Inode extends ImageInode> implements FileTree {
     if (inode?.kind !== "directory") {
       throw missing(`List "${path}" of ${this.#volume.identity}`, "there is no such directory");
     }
-    const names = await this.#names(inode);
-    const sorted = sortNames([...names.keys()]);
+    const { names, refs } = sorted(await this.#names(inode));
     const entries: Entry[] = [];
     let listedBytes = 0;
-    for (let i = 0; i < sorted.length; i += LISTED_AT_ONCE) {
-      const part = sorted.slice(i, i + LISTED_AT_ONCE);
-      const some = await all(part, (name) => this.#listed(name, names.get(name)!));
+    for (let first = 0; first < names.length; first += LISTED_AT_ONCE) {
+      const part = names.slice(first, first + LISTED_AT_ONCE);
+      const listed = all(part, (name, i) => this.#listed(name, refs[first + i]!));
+      const some = listed instanceof Promise ? await listed : listed;
       for (const entry of some) listedBytes += variableBytes(entry);
       if (listedBytes > LISTED_BYTES) {
         const state = `its links and attributes take more than ${LISTED_BYTES} bytes`;
@@ -100,17 +99,19 @@ export class ImageTree<Inode extends ImageInode> implements FileTree {
   }
 
   async open(path: string, entry?: Entry): Promise<Reader> {
-    const action = `Open "${path}" of ${this.#volume.identity}`;
+    const action = () => `Open "${path}" of ${this.#volume.identity}`;
     // An image does not change, so the inode that was listed is the file.
-    const inode = entry?.stamp instanceof InodeStamp && entry.stamp.volume === this.#volume
-      ? await this.#volume.inode(entry.stamp.ref)
-      : await this.#follow(action, path);
-    if (inode === undefined) throw missing(action, "there is no such file");
+    const found = entry?.stamp instanceof InodeStamp && entry.stamp.volume === this.#volume
+      ? this.#volume.inode(entry.stamp.ref)
+      : this.#follow(action, path);
+    const inode = found instanceof Promise ? await found : found;
+    if (inode === undefined) throw missing(action(), "there is no such file");
     if (inode.kind !== "file") {
       const state = `it is a ${inode.kind}, not a regular file`;
-      throw new FastboopError({ kind: "unsupported", action, state });
+      throw new FastboopError({ kind: "unsupported", action: action(), state });
     }
-    return await this.#volume.open(inode);
+    const opened = this.#volume.open(inode);
+    return opened instanceof Promise ? await opened : opened;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -131,7 +132,7 @@ export class ImageTree<Inode extends ImageInode> implements FileTree {
   }
 
   /** The inode at `path`, links followed. */
-  async #follow(action: string, path: string): Promise<Inode | undefined> {
+  async #follow(action: () => string, path: string): Promise<Inode | undefined> {
     const root = await this.#volume.inode(this.#volume.rootRef);
     let trail = [root];
     const todo = path.split("/").reverse();
@@ -153,7 +154,7 @@ export class ImageTree<Inode extends ImageInode> implements FileTree {
       }
       if (++hops > LINK_HOPS) {
         const state = `more than ${LINK_HOPS} symbolic links follow each other`;
-        throw new FastboopError({ kind: "limit", action, state });
+        throw new FastboopError({ kind: "limit", action: action(), state });
       }
       const target = await this.#volume.linkTarget(inode);
       if (target.startsWith("/")) trail = [root];
@@ -229,11 +230,17 @@ function withXattrs(entry: Filled<Entry>, xattrs: ReadonlyMap<string, Uint8Array
   return entry;
 }
 
+function sorted(names: DirectoryNames): SortedNames {
+  if (names instanceof SortedNames) return names;
+  const inOrder = sortNames([...names.keys()]);
+  return new SortedNames(inOrder, inOrder.map((name) => names.get(name)!));
+}
+
 /** The answers in order; where all are there, nobody waits. */
-function all<T, U>(items: readonly T[], ask: (item: T) => Answer<U>): Answer<U[]> {
-  const answers = items.map((item) => {
+function all<T, U>(items: readonly T[], ask: (item: T, index: number) => Answer<U>): Answer<U[]> {
+  const answers = items.map((item, index) => {
     try {
-      return ask(item);
+      return ask(item, index);
     } catch (error) {
       // The others are still to be waited for.
       return Promise.reject(error);
@@ -270,10 +277,14 @@ export function addName(
   const { size } = names;
   names.set(name, ref);
   if (names.size === size) throw damaged(action, `the name "${name}" occurs twice`);
-  if (size >= DIRECTORY_NAMES) {
-    const state = `it has more than ${DIRECTORY_NAMES} names`;
-    throw new FastboopError({ kind: "limit", action, state });
-  }
+  checkNameCount(action, size);
+}
+
+/** @throws {FastboopError} `limit` when a directory with `count` names gets another and has too many. */
+export function checkNameCount(action: string, count: number): void {
+  if (count < DIRECTORY_NAMES) return;
+  const state = `it has more than ${DIRECTORY_NAMES} names`;
+  throw new FastboopError({ kind: "limit", action, state });
 }
 
 /** What of an entry has no fixed size, its name aside. */

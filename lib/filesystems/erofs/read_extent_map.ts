@@ -1,8 +1,9 @@
 import { alignUp } from "../../bytes/align.ts";
 import { FastboopError } from "../../errors/errors.ts";
 import type { Reader } from "../../sources/reader.ts";
+import { type Answer, then } from "../answer.ts";
 import { type HeldBytes, lend } from "../image_pages.ts";
-import { CLUSTER_HEADER_BYTES, parseClusterHeader } from "./cluster_header.ts";
+import { CLUSTER_HEADER_BYTES, type ClusterHeader, parseClusterHeader } from "./cluster_header.ts";
 import { ExtentMap, FORMAT } from "./extent_map.ts";
 import { extentRecordBytes, extentRecords, parseExtentRecords } from "./extent_records.ts";
 import { ADVISE, LAYOUT, MAX_INDEX_BYTES } from "./format.ts";
@@ -25,22 +26,32 @@ const MAX_CLUSTER_BITS = 14;
  *
  * @throws {FastboopError} `corrupt`, `limit` for an index beyond 8 MiB, `unsupported`.
  */
-export async function readExtentMap(
+export function readExtentMap(
   superblock: Superblock,
   inode: ErofsInode,
   meta: Reader,
-): Promise<ExtentMap> {
+): Answer<ExtentMap> {
   const headerOffset = alignUp(inode.offset + inode.headBytes + inode.xattrBytes, 8);
-  const lentHead = readIndex(inode, meta, headerOffset, CLUSTER_HEADER_BYTES);
-  const head = lentHead instanceof Promise ? await lentHead : lentHead;
-  const header = parseClusterHeader(head.view, headerOffset - head.offsetBytes);
+  return then(readIndex(inode, meta, headerOffset, CLUSTER_HEADER_BYTES), (head: HeldBytes) => {
+    const header = parseClusterHeader(head.view, headerOffset - head.offsetBytes);
+    return readExtents(superblock, inode, meta, header, headerOffset + CLUSTER_HEADER_BYTES);
+  });
+}
+
+/** Reads what follows the header, which ends at `end`. */
+function readExtents(
+  superblock: Superblock,
+  inode: ErofsInode,
+  meta: Reader,
+  header: ClusterHeader,
+  end: number,
+): Answer<ExtentMap> {
   const { sizeBytes } = inode;
   if (header.wholeFragmentOffset !== undefined) {
     const map = new ExtentMap(sizeBytes);
     map.add(0, FORMAT.FRAGMENT, header.wholeFragmentOffset, 0);
     return map;
   }
-  const end = headerOffset + CLUSTER_HEADER_BYTES;
   const compact = inode.layout === LAYOUT.COMPRESSED_COMPACT;
   const records = !compact && (header.advise & ADVISE.EXTENTS) !== 0;
   const counted = records && extentRecordBytes(header.advise) >= 16;
@@ -67,15 +78,15 @@ export async function readExtentMap(
     : compact
     ? packRuns(shape).totalBytes
     : fullIndexBytes(shape);
-  const lent = readIndex(inode, meta, shape.offset, totalBytes);
-  const index = lent instanceof Promise ? await lent : lent;
   const parse = records ? parseExtentRecords : compact ? parseCompactIndex : parseFullIndex;
-  const map = parse(shape, index.view, shape.offset - index.offsetBytes);
-  if (map.count === 0) throw damagedIndex(shape, "it has no cluster at all");
-  if (!records && header.advise & ADVISE.INLINE_TAIL) {
-    map.setLastInline(shape.offset + totalBytes, header.inlineTailBytes);
-  }
-  return map;
+  return then(readIndex(inode, meta, shape.offset, totalBytes), (index: HeldBytes) => {
+    const map = parse(shape, index.view, shape.offset - index.offsetBytes);
+    if (map.count === 0) throw damagedIndex(shape, "it has no cluster at all");
+    if (!records && header.advise & ADVISE.INLINE_TAIL) {
+      map.setLastInline(shape.offset + totalBytes, header.inlineTailBytes);
+    }
+    return map;
+  });
 }
 
 /** The bytes, lent when they are there. */
@@ -84,7 +95,7 @@ function readIndex(
   meta: Reader,
   offset: number,
   lengthBytes: number,
-): HeldBytes | Promise<HeldBytes> {
+): Answer<HeldBytes> {
   if (lengthBytes > meta.sizeBytes - offset) {
     throw damagedIndex(inode, `${lengthBytes} bytes at ${offset} lie behind the end`);
   }

@@ -8,14 +8,16 @@
 import { alignUp } from "../../bytes/align.ts";
 import { FastboopError } from "../../errors/errors.ts";
 import type { Reader } from "../../sources/reader.ts";
+import { type Answer, then } from "../answer.ts";
 import { damaged } from "../damaged.ts";
 import { decodeText } from "../decode_name.ts";
 import { ImagePages } from "../image_pages.ts";
-import type { ImageVolume } from "../image_tree.ts";
+import type { DirectoryNames, ImageVolume } from "../image_tree.ts";
 import { ChunkedData } from "./chunked_data.ts";
 import { type ClusterSpaces, CompressedData } from "./compressed_data.ts";
 import { DecodedClusters } from "./decoded_clusters.ts";
-import { parseDirents } from "./dirents.ts";
+import { Dirents } from "./dirents.ts";
+import type { ExtentMap } from "./extent_map.ts";
 import { FlatData, type Piece } from "./flat_data.ts";
 import {
   COMPACT_INODE_BYTES,
@@ -74,14 +76,14 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
     return parseInode(this.#superblock, { ref, offset }, new DataView(bytes.buffer), 0);
   }
 
-  async names(directory: ErofsInode): Promise<Map<string, number>> {
+  async names(directory: ErofsInode): Promise<DirectoryNames> {
     const action = `Read directory ${Math.floor(directory.ref / 2)} of ${this.identity}`;
     const bytes = await this.#readAll(action, directory, MAX_DIRECTORY_BYTES);
-    const names = new Map<string, number>();
+    const names = new Dirents(action);
     for (let at = 0; at < bytes.length; at += this.#superblock.blockBytes) {
-      parseDirents(action, bytes.subarray(at, at + this.#superblock.blockBytes), names);
+      names.addBlock(bytes.subarray(at, at + this.#superblock.blockBytes));
     }
-    return names;
+    return names.finish();
   }
 
   async linkTarget(link: ErofsInode): Promise<string> {
@@ -109,9 +111,9 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
     return await readXattrs(action, body, await this.#shared);
   }
 
-  async open(inode: ErofsInode): Promise<Reader> {
-    const meta = inode.boxed ? await this.#space(true) : this.#image;
-    return await this.#data(inode, meta, this.#packedOfAll);
+  open(inode: ErofsInode): Answer<Reader> {
+    const meta = inode.boxed ? this.#space(true) : this.#image;
+    return then(meta, (meta: Reader) => this.#data(inode, meta, this.#packedOfAll));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -119,11 +121,7 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
     await this.#image[Symbol.asyncDispose]();
   }
 
-  async #data(
-    inode: ErofsInode,
-    meta: Reader,
-    packed: ClusterSpaces["packed"],
-  ): Promise<Reader> {
+  #data(inode: ErofsInode, meta: Reader, packed: ClusterSpaces["packed"]): Answer<Reader> {
     const name = () => `${this.identity}#erofs-inode=${inode.ref}`;
     const { blockBytes, incompat } = this.#superblock;
     const image = this.#image;
@@ -134,15 +132,16 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
     if (inode.layout === LAYOUT.FLAT_PLAIN || inode.layout === LAYOUT.FLAT_INLINE) {
       return this.#flat(name, inode, meta);
     }
-    const map = await readExtentMap(this.#superblock, inode, meta);
-    return new CompressedData(name, map, {
+    const spaces: ClusterSpaces = {
       image,
       meta,
       packed,
       clusters: this.#clusters,
       blockBytes,
       paddedInFront: (incompat & INCOMPAT.ZERO_PADDING) !== 0,
-    });
+    };
+    const map = readExtentMap(this.#superblock, inode, meta);
+    return then(map, (map: ExtentMap) => new CompressedData(name, map, spaces));
   }
 
   #flat(name: () => string, inode: ErofsInode, meta: Reader): Reader {

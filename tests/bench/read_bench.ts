@@ -3,7 +3,7 @@ import { ensureKernelSource } from "../lab/kernel_tree.ts";
 import type { BenchRow } from "./bench.ts";
 import { type Contender, pairedTimes, ratioRow } from "./paired.ts";
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 const SIZE_BYTES = 2 ** 30;
 const CHILD = `${import.meta.dirname}/read_child.ts`;
 const EXTRACT = [
@@ -25,6 +25,8 @@ export async function bench(): Promise<BenchRow[]> {
     await make("mkfs.erofs", "--quiet", "-zlz4", `${folder}/erofs`, tree);
     await make("mke2fs", "-qFt", "ext4", "-d", tree, `${folder}/ext4`, "2200M");
     await make("sh", "-c", `head -c 400M ${folder}/ext4 | xz -T0 -1 > ${folder}/xz`);
+    // Else the disk is still busy with them while the first are read.
+    await make("sync");
     const read = (kind: string, file = kind) => ours(kind, `${folder}/${file}`);
     const theirs = (program: string, ...args: string[]) => ({ program, args });
     const erofs = await pairedTimes({

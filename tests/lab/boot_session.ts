@@ -23,6 +23,8 @@ export interface BootSessionOptions extends LabParts {
   env?: Record<string, string>;
   /** Of fastboop; all by default. */
   permissions?: readonly string[];
+  /** A program to boot with instead of main.ts. */
+  program?: string;
 }
 
 /** Longest time from `boot` to the end of userspace's report, on two shared cores. */
@@ -103,10 +105,10 @@ export class BootSession implements AsyncDisposable {
     const rootfs = this.options.manifest === undefined ? this.rootUrl : this.web.url(PROFILE_PATH);
     const words = ["boot", rootfs, ...kernel, "--usb", this.phone.address];
     const args = [...words, ...this.options.args ?? []];
-    const { env, permissions } = this.options;
+    const { env, permissions, program } = this.options;
     // Blocks of an earlier session's URL are of no use to anybody.
     const places = { TMPDIR: this.temporary, FASTBOOP_CACHE_DIR: `${this.directory}/cache` };
-    return new FastboopProcess(args, { env: { ...places, ...env }, permissions });
+    return new FastboopProcess(args, { env: { ...places, ...env }, permissions, program });
   }
 }
 

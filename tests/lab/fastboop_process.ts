@@ -1,4 +1,4 @@
-/** `fastboop` as a user runs it: main.ts in a process of its own. */
+/** `fastboop` as a user runs it: main.ts, or a program made of it, in a process of its own. */
 import { Transcript } from "./transcript.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -8,6 +8,8 @@ export interface FastboopProcessOptions {
   env?: Record<string, string>;
   /** Instead of all of them. */
   permissions?: readonly string[] | undefined;
+  /** A program to run instead of main.ts; it has permissions of its own, and this environment alone. */
+  program?: string | undefined;
 }
 
 export class FastboopProcess implements AsyncDisposable {
@@ -18,10 +20,12 @@ export class FastboopProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
 
   constructor(args: readonly string[], options: FastboopProcessOptions = {}) {
-    const permissions = options.permissions ?? ["--allow-all"];
+    const { program, permissions = ["--allow-all"] } = options;
     const config = `--config=${ROOT}deno.json`;
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "--no-prompt", ...permissions, config, `${ROOT}main.ts`, ...args],
+    const source = ["run", "--quiet", "--no-prompt", ...permissions, config, `${ROOT}main.ts`];
+    this.#child = new Deno.Command(program ?? Deno.execPath(), {
+      args: program === undefined ? [...source, ...args] : [...args],
+      clearEnv: program !== undefined,
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

@@ -1,20 +1,12 @@
 /**
  * `deno task compile`: one executable with stage0 and the profiles inside, permissions baked in.
- * The compile runtime is fetched by deno itself; where it cannot be had this says so in one line.
+ * The compile runtime is fetched by deno itself; where it cannot be had this says so.
  */
+import { PERMISSIONS } from "./permissions.ts";
+
 const ROOT = import.meta.dirname!.replace(/\/tests\/support$/, "");
 const target = Deno.args[0] ?? Deno.build.target;
 const output = `${ROOT}/dist/fastboop-${target}`;
-
-const PERMISSIONS = [
-  "--allow-read",
-  "--allow-write",
-  "--allow-net",
-  "--allow-env",
-  "--allow-run=make",
-  "--allow-ffi",
-  "--no-prompt",
-];
 
 const { success, stderr } = await new Deno.Command(Deno.execPath(), {
   cwd: ROOT,
@@ -41,6 +33,7 @@ if (success) {
 } else if (/Setting up base binary/.test(text)) {
   const reason = /error sending request.*?: (.*)/.exec(text)?.[1] ?? "fetch failed";
   console.error(`cannot compile here: deno cannot fetch its compile runtime (${reason})`);
+  console.error("`deno task pack` makes one file without it");
 } else {
   console.error(text);
 }

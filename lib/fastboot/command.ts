@@ -8,7 +8,7 @@ import { FastboopError } from "../errors/errors.ts";
 import { printable } from "../bytes/printable.ts";
 
 /** Bootloaders' own limit; the newer 4096 is not to be relied on. */
-export const MAX_COMMAND_BYTES = 64;
+const MAX_COMMAND_BYTES = 64;
 
 const ALLOWED = /^(?:getvar:[\x21-\x7e][\x20-\x7e]*|download:[0-9a-f]{8}|boot)$/;
 

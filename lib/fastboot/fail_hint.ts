@@ -2,7 +2,7 @@
 
 const HINTS: [RegExp, string][] = [
   [
-    /not allowed|lock|permission|denied|verif|sign(ed|ature)|secur|authent/i,
+    /not allowed|(?<!b)lock|permission|denied|verif|sign(ed|ature)|secur|authent/i,
     "The bootloader is locked, or forbids booting from RAM: unlock it, or chain through lk2nd or U-Boot.",
   ],
   [

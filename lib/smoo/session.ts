@@ -89,7 +89,7 @@ export class SmooSession {
     if (signal.aborted) stop();
     signal.addEventListener("abort", stop, { once: true });
     link.closed.then(() => this.#end("lost", gone()));
-    this.#serve().catch((error) => this.#fail(error));
+    this.#serve().catch((error) => this.#fail(error, "control"));
     const end = await this.#ended.promise;
     signal.removeEventListener("abort", stop);
     await this.#cleanUp();
@@ -105,7 +105,7 @@ export class SmooSession {
     const pump = new Pump({ link, pipes, table, pool, signal, onStranger, onReadError });
     this.#pump = pump;
     this.#lastBeatMs = clock.nowMs();
-    pump.run().catch((error) => this.#fail(error));
+    pump.run().catch((error) => this.#fail(error, "data"));
     await keepHeartbeat({
       link,
       clock,
@@ -198,14 +198,16 @@ export class SmooSession {
     this.#end("cancelled", cancelled("Serve the phone", this.#parts.signal));
   }
 
-  #fail(error: unknown): void {
+  /** A stalled control request is an answer; a stalled data pipe is a fault of this link. */
+  #fail(error: unknown, pipe: "control" | "data"): void {
     const known = error instanceof FastboopError ? error : new FastboopError({
       kind: "internal",
       action: "Serve the phone",
       state: error instanceof Error ? error.message : String(error),
       cause: error,
     });
-    this.#end(known.kind === "refused" || known.kind === "internal" ? "refused" : "lost", known);
+    const isAnswer = known.kind === "refused" && pipe === "control";
+    this.#end(isAnswer || known.kind === "internal" ? "refused" : "lost", known);
   }
 
   #end(reason: SessionEnd["reason"], error: FastboopError): void {

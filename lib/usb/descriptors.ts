@@ -10,7 +10,7 @@ import type { UsbEndpoint, UsbInterface } from "./link.ts";
 export const DEVICE_DESCRIPTOR_BYTES = 18;
 export const CONFIGURATION_HEAD_BYTES = 9;
 /** Larger configurations are refused: a phone's has some hundred bytes. */
-export const MAX_CONFIGURATION_BYTES = 16 * 1024;
+const MAX_CONFIGURATION_BYTES = 16 * 1024;
 
 export const TYPE_DEVICE = 1;
 export const TYPE_CONFIGURATION = 2;

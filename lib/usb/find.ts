@@ -161,15 +161,17 @@ class Search {
     try {
       const { signal } = this.#options;
       link = await device.open(this.#query.match, { signal });
-      if (link === undefined) return this.#reject(device, "it has no such interface", recheckMs);
-      const reason = this.#wrongSerial(link.info.serial) ??
-        await this.#query.accept?.(link, signal ?? new AbortController().signal);
+      const reason = link === undefined
+        ? "it has no such interface"
+        : this.#wrongSerial(link.info.serial) ??
+          await this.#query.accept?.(link, signal ?? new AbortController().signal);
+      this.#troubles.delete(key);
       if (reason === undefined) {
         this.#verdicts.delete(key);
         return link;
       }
-      await link[Symbol.asyncDispose]();
-      return this.#reject(device, reason, recheckMs, link.info.serial);
+      await link?.[Symbol.asyncDispose]();
+      return this.#reject(device, reason, recheckMs, link?.info.serial);
     } catch (error) {
       await link?.[Symbol.asyncDispose]();
       if (!(error instanceof FastboopError) || error.kind === "cancelled") throw error;

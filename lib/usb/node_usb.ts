@@ -82,21 +82,28 @@ export class NodeUsbBus implements UsbBus {
   ): Promise<UsbLink | undefined> {
     const action = `Open USB device ${info.path}`;
     try {
-      return await within(action, OPEN_TIMEOUT_MS, options, async () => {
-        await device.open();
-        return await this.#claim(device, info, match);
+      return await within(action, OPEN_TIMEOUT_MS, options, async (signal) => {
+        try {
+          await device.open();
+          return await this.#claim(device, info, match, signal);
+        } catch (error) {
+          await device.close().catch(() => {}); // half open or not: it is not ours
+          throw error;
+        }
       });
     } catch (error) {
-      await device.close().catch(() => {}); // half open or not: it is not ours
       throw nodeUsbFault(action, error, info);
     }
   }
 
+  /** A native call cannot be taken back: one that ends after `signal` fired must not leave a link. */
   async #claim(
     device: WebUsbDevice,
     info: UsbInfo,
     match: (candidate: UsbInterface) => boolean,
+    signal: AbortSignal,
   ): Promise<UsbLink | undefined> {
+    signal.throwIfAborted();
     for (const configuration of device.configurations) {
       const claimed = interfacesOf(configuration).find(match);
       if (claimed === undefined) continue;
@@ -108,6 +115,7 @@ export class NodeUsbBus implements UsbBus {
       if (claimed.alternate !== 0) {
         await device.selectAlternateInterface(claimed.number, claimed.alternate);
       }
+      signal.throwIfAborted();
       const serial = serialOf(device);
       const link = new NodeUsbLink(device, { ...info, ...serial }, claimed);
       this.#links.add(link);
@@ -173,7 +181,7 @@ async function within<T>(
   action: string,
   timeoutMs: number,
   options: TransferOptions | undefined,
-  work: () => Promise<T>,
+  work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const limitMs = options?.timeoutMs ?? timeoutMs;
   const expired = () =>
@@ -183,6 +191,6 @@ async function within<T>(
     const stopped = new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason));
     });
-    return Promise.race([work(), stopped]);
+    return Promise.race([work(signal), stopped]);
   });
 }

@@ -4,13 +4,13 @@
  * The rule. `uaccess` gives the device to whoever is logged in at the machine (systemd-logind); it is
  * evaluated by 73-seat-late.rules, so the file's name must sort before that.
  */
-export function udevRule(vendorId: number, productId: number): string {
+function udevRule(vendorId: number, productId: number): string {
   return `SUBSYSTEM=="usb", ATTR{idVendor}=="${hex(vendorId)}", ` +
     `ATTR{idProduct}=="${hex(productId)}", TAG+="uaccess"`;
 }
 
-export const UDEV_RULE_PATH = "/etc/udev/rules.d/70-fastboop.rules";
-export const UDEV_RELOAD = "udevadm control --reload";
+const UDEV_RULE_PATH = "/etc/udev/rules.d/70-fastboop.rules";
+const UDEV_RELOAD = "udevadm control --reload";
 
 /** The hint of a `permission` error; several lines. */
 export function permissionHint(device?: { vendorId: number; productId: number }): string {

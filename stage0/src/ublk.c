@@ -33,7 +33,6 @@ static struct {
 } ring;
 
 static int control_fd = -1, wake;
-static bool legacy_control;
 static unsigned wanted_depth;
 static uint32_t wanted_io_bytes, page_size;
 static uint64_t wake_count;
@@ -113,7 +112,7 @@ static void push_control(unsigned disk, unsigned command, const void *data, uint
     struct uring_sqe *sqe = next_sqe(user_data(KIND_CONTROL, disk, command));
     sqe->opcode = IORING_OP_URING_CMD;
     sqe->fd = control_fd;
-    sqe->cmd_op = legacy_control ? command : UBLK_CTRL_ENCODED(command);
+    sqe->cmd_op = disks[disk].legacy_control ? command : UBLK_CTRL_ENCODED(command);
     memcpy(sqe->cmd, &cmd, sizeof cmd);
     push_sqe();
 }
@@ -246,8 +245,8 @@ static void control_done(unsigned index, unsigned command, int result)
 {
     struct disk *disk = &disks[index];
     bool unknown = result == -EOPNOTSUPP || result == -ENODEV || result == -EINVAL;
-    if (command == UBLK_CMD_ADD_DEV && unknown && !legacy_control) {
-        legacy_control = true;
+    if (command == UBLK_CMD_ADD_DEV && unknown && !disk->legacy_control) {
+        disk->legacy_control = true;
         push_add(index);
         return;
     }

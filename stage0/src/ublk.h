@@ -32,6 +32,7 @@ struct disk {
     const struct ublk_io_desc *descs;
     uint8_t *buffers;
     int fd;
+    bool legacy_control; /* per disk: several are added before the first answer is there */
     struct io_request io[MAX_DEPTH];
 };
 

@@ -15,6 +15,8 @@ Deno.test("failHint() knows the texts bootloaders are reported to send", () => {
     ["bootimage: incomplete or not sane", /header_version/],
     ["Kernel image too large", /does not fit/],
     ["boot image overlaps with aboot memory", /does not fit/],
+    ["DeviceUnlocked is not set", /locked/],
+    ["cannot read block 7", undefined],
     ["something new", undefined],
     ["", undefined],
   ];

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { FastboopError } from "../../lib/errors/errors.ts";
 import { SmooHost } from "../../lib/smoo/host.ts";
 import { encodeStatus, STATUS_REFUSED } from "../../lib/smoo/wire.ts";
+import type { UsbLink } from "../../lib/usb/link.ts";
 import { MemoryCable } from "../support/memory_link.ts";
 import { SmooPhone } from "../support/smoo_phone.ts";
 import { HandClock, until } from "./hand_clock.ts";
+import { quickClock } from "./quick_clock.ts";
 import { MODULES_BYTES, Rig, ROOTFS_BYTES, waitFor } from "./rig.ts";
 
 const BLOCKS = ROOTFS_BYTES / 4096;
@@ -155,6 +157,19 @@ Deno.test("serve() takes any minor version", async () => {
   rig.phone.control = (setup) => setup.request === 1 ? ident : undefined;
   rig.connect();
   await rig.verify(1, 0, 1);
+  await rig.stop();
+});
+
+Deno.test("serve() loses a phone whose data pipe stalls, and serves it on the next link", async () => {
+  const stall = new FastboopError({ kind: "refused", action: "Write", state: "stall" });
+  const rig = new Rig({ host: { clock: quickClock } });
+  const stalls = (link: UsbLink) => ({ ...link, transferOut: () => Promise.reject(stall) });
+  rig.connectThrough(stalls);
+  const read = rig.verify(1, 0, 1);
+  const { reason, error } = await rig.ended;
+  assert.deepEqual([reason, error], ["lost", stall]);
+  rig.connect();
+  await read;
   await rig.stop();
 });
 

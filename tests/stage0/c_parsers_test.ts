@@ -1,19 +1,11 @@
 // stage0's C parsers, compiled for this machine with the sanitizers and asked one question per call.
 import assert from "node:assert/strict";
+import { hasCompiler, withProgram } from "./compile_c.ts";
 
-const ROOM = new URL("../../stage0/", import.meta.url).pathname;
 const SOURCES = [
   "tests/driver.c",
   ...["settings", "smoo", "superblock", "text"].map((n) => `src/${n}.c`),
 ];
-
-const hasCompiler = await (async () => {
-  try {
-    return (await new Deno.Command("cc", { args: ["--version"] }).output()).success;
-  } catch {
-    return false;
-  }
-})();
 
 let driver = "";
 
@@ -32,27 +24,10 @@ async function ask(words: string[], input = new Uint8Array()): Promise<string> {
   return new TextDecoder().decode(stdout).trim();
 }
 
+const cases: [string, () => Promise<void>][] = [];
+
 function test(name: string, run: () => Promise<void>): void {
-  Deno.test({
-    name,
-    ignore: !hasCompiler,
-    fn: async () => {
-      const directory = await Deno.makeTempDir({ prefix: "fastboop-stage0-c-" });
-      driver = `${directory}/driver`;
-      try {
-        const flags =
-          "-std=c11 -D_GNU_SOURCE -O1 -Wall -Wextra -Werror -fsanitize=address,undefined";
-        const { success, stderr } = await new Deno.Command("cc", {
-          args: [...flags.split(" "), "-fno-sanitize-recover=all", ...SOURCES, "-o", driver],
-          cwd: ROOM,
-        }).output();
-        assert.ok(success, new TextDecoder().decode(stderr));
-        await run();
-      } finally {
-        await Deno.remove(directory, { recursive: true });
-      }
-    },
-  });
+  cases.push([name, run]);
 }
 
 /** CONFIG_EXPORTS with entries of [id, block size, size]. */
@@ -246,4 +221,14 @@ test("text_format() cuts to its buffer and prints the extremes", async () => {
     await ask(["text"]),
     "abc|def|-5|-2147483648|7|18446744073709551615|00be|% longer  7",
   );
+});
+
+Deno.test({
+  name: "the C parsers",
+  ignore: !hasCompiler,
+  fn: (steps) =>
+    withProgram(SOURCES, async (program) => {
+      driver = program;
+      for (const [name, run] of cases) await steps.step(name, run);
+    }),
 });

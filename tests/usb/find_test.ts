@@ -108,6 +108,26 @@ Deno.test("findPhone() ends with the device's own error when it stays forbidden 
   await assert.rejects(unsure, ofKind("device", /not usable:\n {2}1-1 {2}18d1:d00d {2}- {2}no/));
 });
 
+Deno.test("findPhone() counts trouble anew after the device could be opened", async () => {
+  const link = new FakeUsbLink();
+  const startMs = performance.now();
+  let opens = 0;
+  let lateOpens = 0;
+  const bus = new FakeUsbBus(() => [
+    fakeDevice(link, () => {
+      const isLate = performance.now() - startMs > 40;
+      return opens++ === 0 || (isLate && lateOpens++ === 0) ? busy() : undefined;
+    }),
+  ]);
+  const accept = () => Promise.resolve(lateOpens < 2 ? "not yet" : undefined);
+  const options = { ...quick, troubleMs: 20 };
+  const found = await findPhone(bus, { ...bootloader, ids, accept }, options);
+  assert.equal(found.link, link);
+  const breaks = { ...bootloader, ids, accept: () => Promise.reject(busy()) };
+  const broken = findPhone(new FakeUsbBus(() => [fakeDevice(link)]), breaks, options);
+  await assert.rejects(broken, ofKind("device", /^Open: /), "opening alone is no success");
+});
+
 Deno.test("findPhone() refuses to choose among several, closes them and lists them", async () => {
   const links = ["AAA", "BBB"].map((serial, i) => new FakeUsbLink({}, { serial, path: `1-${i}` }));
   const bus = new FakeUsbBus(() => links.map((link) => fakeDevice(link)));

@@ -88,6 +88,21 @@ Deno.test("UsbDevice.open() closes what it does not use", async () => {
   }
 });
 
+Deno.test("UsbDevice.open() closes a device that opened after the deadline", async () => {
+  const gate = Promise.withResolvers<void>();
+  const device = new FakeWebUsbDevice();
+  device.open = () => {
+    device.calls.push("open");
+    return gate.promise;
+  };
+  await using bus = new NodeUsbBus(fakeWebUsb([device]));
+  const [seen] = await bus.list();
+  await assert.rejects(seen!.open(any, { timeoutMs: 1 }), ofKind("lost", /not done within 1 ms/));
+  gate.resolve();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual(device.calls, ["open", "close"]);
+});
+
 Deno.test("NodeUsbLink queues transfers of one endpoint and never uses the 1000 ms default", async () => {
   const device = new FakeWebUsbDevice({
     incoming: [1, 2, 3].map((value) => new Uint8Array(4).fill(value)),

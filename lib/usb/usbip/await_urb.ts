@@ -16,12 +16,18 @@ export async function awaitUrb(
 ): Promise<number> {
   const signal = options?.signal;
   const timeoutMs = options?.timeoutMs;
-  if (signal?.aborted) throw cancelled(request.action, signal);
+  const endLink = () => {
+    if (request.setup === undefined) void channel.close("an earlier transfer was stopped");
+  };
+  if (signal?.aborted) {
+    endLink();
+    throw cancelled(request.action, signal);
+  }
   const urb = channel.submit(request);
   if (signal === undefined && timeoutMs === undefined) return await urb.done;
   const stop = (error: FastboopError) => {
     urb.abandon(error);
-    if (request.setup === undefined) void channel.close("an earlier transfer was stopped");
+    endLink();
   };
   const onAbort = () => stop(cancelled(request.action, signal));
   const onExpiry = () =>

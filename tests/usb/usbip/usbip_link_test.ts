@@ -57,6 +57,9 @@ Deno.test("UsbIpLink: a stopped data transfer is unlinked and ends the link", as
   await link.closed;
   await assert.rejects(link.transferIn(0x85, 28), ofKind("lost"));
   await assert.rejects(link.transferIn(0x85, 28, { signal: stop.signal }), ofKind("cancelled"));
+  await using second = await openFirst(server);
+  await assert.rejects(second.transferIn(0x85, 28, { signal: stop.signal }), ofKind("cancelled"));
+  await second.closed; // as npm:usb's link does: what was stopped may be a part of something
 });
 
 Deno.test("UsbIpLink: a control transfer may stall, be late or be stopped; the link stays", async () => {

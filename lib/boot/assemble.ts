@@ -1,6 +1,7 @@
 /** Everything that goes to the phone, from what was prepared: initramfs, command line, boot image. */
 import { encodeBootImage } from "../bootimg/encode.ts";
 import { appendsDevicetree, encodeKernel } from "../bootimg/kernel_encoding.ts";
+import { FastboopError } from "../errors/errors.ts";
 import type { BootKernel } from "../kernel/boot_kernel.ts";
 import type { DeviceProfile } from "../profiles/device_profile.ts";
 import { buildInitramfs } from "../stage0/initramfs.ts";
@@ -68,7 +69,9 @@ export async function assembleBootImage(
   const { profile, tree } = input;
   const { headerVersion, pageSizeBytes, addresses, kernelEncoding, limits } = profile.bootImage;
   const dtb = await devicetree(input);
-  const separate = headerVersion === 2 && !appendsDevicetree(kernelEncoding) ? dtb : undefined;
+  const isAppended = appendsDevicetree(kernelEncoding);
+  if (headerVersion < 2 && !isAppended && isAsked(input)) throw noPlace(profile);
+  const separate = headerVersion === 2 && !isAppended ? dtb : undefined;
   const parts = encodeBootImage({
     headerVersion,
     pageSizeBytes,
@@ -80,4 +83,19 @@ export async function assembleBootImage(
     cmdline: assembleCmdline(input),
   });
   return { parts, sizeBytes: parts.reduce((sum, part) => sum + part.length, 0) };
+}
+
+/** Whether somebody wants a device tree sent that is not just the board's own. */
+function isAsked({ request, additions }: AssembleInput): boolean {
+  return request.dtb !== undefined || additions !== undefined &&
+      (additions.overlays.length > 0 || additions.injectMac !== undefined);
+}
+
+function noPlace({ id, bootImage: { headerVersion, kernelEncoding } }: DeviceProfile) {
+  return new FastboopError({
+    kind: "usage",
+    action: "Send the device tree",
+    state: `header version ${headerVersion} with encoding ${kernelEncoding} has no place for it`,
+    hint: `Leave --dtb and --dtbo out, or correct device profile ${id}: ${kernelEncoding}+dtb`,
+  });
 }

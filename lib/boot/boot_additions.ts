@@ -60,7 +60,7 @@ export function addToDeviceTree(
     throw new FastboopError({
       kind: "usage",
       action: "Change the device tree",
-      state: "overlays are given, and this boot has no device tree",
+      state: "there are overlays or addresses for it, and this boot has none",
       hint: "Pass --dtb FILE",
     });
   }

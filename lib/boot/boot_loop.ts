@@ -4,12 +4,14 @@
  * phone, modules that did not change are not installed again.
  */
 import { cancelled, FastboopError } from "../errors/errors.ts";
+import type { KernelTree } from "../kernel/kernel_tree.ts";
 import type { DeviceProfile } from "../profiles/device_profile.ts";
 import { type Clock, systemClock } from "../sources/clock.ts";
 import type { UsbBus } from "../usb/link.ts";
 import { assembleBootImage, assembleInitramfs, type Identity } from "./assemble.ts";
 import { bootAdditions } from "./boot_additions.ts";
 import { type Build, BuildLine, type BuildLineOptions } from "./build_line.ts";
+import { checkFiles } from "./check_files.ts";
 import { deviceProfiles } from "./device_profiles.ts";
 import { exportsOf } from "./exports_of.ts";
 import { findBootloader } from "./find_bootloader.ts";
@@ -46,19 +48,27 @@ interface Phone {
  */
 export async function bootLoop(options: BootLoopOptions): Promise<never> {
   const { request, progress, signal } = options;
+  await checkFiles(request);
   await using bus = await openBus(options.phone.usb);
   await using input = await openInput(request, options);
   const { rootfs } = input;
   const profiles = deviceProfiles(options.profiles, input, request);
   let profile = request.deviceProfile === undefined ? undefined : profiles[0];
-  const check = () => checkTree(request.kernel, rootfs, profile, options);
+  let dtbPath: string | undefined;
+  // The phone tells its profile, and so its device tree, when the first build is done.
+  const check = async (known?: KernelTree) => {
+    const tree = await checkTree(request, rootfs, profile, { ...options, known });
+    dtbPath = tree.dtb?.path;
+    return tree;
+  };
   progress.phase("Checking the kernel tree");
   await using builds = await BuildLine.start({
     ...{ rootfs, request, check, env: options.env, progress, signal },
+    dtbPath: () => dtbPath,
     clock: options.clock ?? systemClock,
     ...(options.watch === undefined ? {} : { watch: options.watch }),
   });
-  const images = new ImageShelf(input, request, options);
+  const images = new ImageShelf(input, options, check);
   let phone: Phone | undefined;
   for (;;) {
     const found = await findAgain(bus, phone, { ...options, profiles });
@@ -145,19 +155,16 @@ class ImageShelf {
 
   constructor(
     readonly input: BootInput,
-    readonly request: TreeRequest,
     readonly options: BootLoopOptions,
+    readonly check: (known: KernelTree) => Promise<KernelTree>,
   ) {}
 
   async imageOf(build: Build, { profile, identity }: Phone): Promise<BootImageParts> {
     if (this.#image !== undefined && this.#build === build) return this.#image;
-    const { request } = this;
     const { rootfs, bootProfile } = this.input;
-    const { env, progress, signal } = this.options;
-    // The first build was found before the phone told its profile, and so its device tree.
-    const tree = build.tree.dtb === undefined && profile.devicetreeName !== undefined
-      ? await checkTree(request.kernel, rootfs, profile, { env, progress, signal })
-      : build.tree;
+    const { request, env, progress, signal } = this.options;
+    const { dtb } = await this.check(build.tree);
+    const tree = dtb === undefined ? build.tree : { ...build.tree, dtb };
     const device = { id: profile.id, serial: identity.serial };
     const parts = {
       ...{ request, rootfs, tree, modules: build.modules, profile, identity, env, signal },

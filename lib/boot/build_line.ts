@@ -32,6 +32,8 @@ export interface BuildLineOptions extends PrepareOptions {
   request: ModulesRequest;
   /** Finds and checks the tree as it is now. */
   check: () => Promise<KernelTree>;
+  /** Where the device tree is, once `check` has found it. */
+  dtbPath: () => string | undefined;
   clock: Clock;
   watch?: Pick<WatchTreeOptions, "pollMs" | "stableMs" | "deepEvery">;
 }
@@ -98,12 +100,12 @@ export class BuildLine implements AsyncDisposable {
   }
 
   async #watch(): Promise<void> {
-    const { progress, clock, check, watch } = this.#options;
+    const { progress, clock, check, dtbPath, watch } = this.#options;
     const signal = AbortSignal.any([this.#options.signal, this.#stop.signal]);
     let since = this.#latest.look;
     while (!signal.aborted) {
       try {
-        since = await watchTree(treeProbe(this.#latest.tree, check), since, {
+        since = await watchTree(treeProbe(this.#latest.tree, check, dtbPath), since, {
           ...{ ...watch, clock, signal },
           onChange: () => progress.note("the kernel tree has changed; waiting for make to finish"),
           onNotReady: (why) => progress.note(`the tree cannot be booted yet: ${firstLine(why)}`),
@@ -143,10 +145,10 @@ async function prepareBuild(
   options: BuildLineOptions,
   before: HeldBuild | undefined,
 ): Promise<HeldBuild> {
-  const { env, signal, check } = options;
+  const { env, signal, check, dtbPath } = options;
   const tree = await check();
   // Before anything is read of the modules: what changes from here on is the next build.
-  const look = await treeProbe(tree, check).look(true);
+  const look = await treeProbe(tree, check, dtbPath).look(true);
   const digest = await digestModules(tree.outDir, { env, signal });
   const installed = await modulesOf(tree, digest, before?.installed, options);
   const key = [sha256(tree.image.bytes), digest, tree.dtb && sha256(tree.dtb.bytes), tree.release]

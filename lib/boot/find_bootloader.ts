@@ -24,13 +24,15 @@ export interface FindBootloaderOptions {
 }
 
 /**
- * @throws {FastboopError} `device` (none in time, several, or several profiles fit), `refused` when the
- * bootloader answers nonsense, `permission`, `cancelled`.
+ * @throws {FastboopError} `device` (none in time, several), `usage` when several profiles fit or
+ * none has USB ids, `refused` when the bootloader answers nonsense, `permission`, `cancelled`.
  */
 export async function findBootloader(
   bus: UsbBus,
   { profiles, request, progress, signal }: FindBootloaderOptions,
 ): Promise<Bootloader> {
+  const ids = profiles.flatMap((profile) => profile.match);
+  if (ids.length === 0) throw noIds(profiles);
   progress.phase("Waiting for a phone in fastboot mode");
   // What waiting does not cure ends the search: a bootloader that talks nonsense, or two profiles that fit.
   const hopeless = new AbortController();
@@ -38,7 +40,7 @@ export async function findBootloader(
   const { link } = await findPhone(bus, {
     what: "a phone in fastboot mode",
     match: isFastbootInterface,
-    ids: profiles.flatMap((profile) => profile.match),
+    ids,
     serial: request.serial,
     path: request.path,
     accept: async (candidate, acceptSignal) => {
@@ -65,6 +67,16 @@ export async function findBootloader(
   const { serial, path } = link.info;
   progress.note(`${profile.displayName ?? profile.id}, serial ${serial ?? "none"}, at ${path}`);
   return { link, profile };
+}
+
+/** No wait would end: a profile may be for boot images alone. */
+function noIds(profiles: readonly DeviceProfile[]): FastboopError {
+  return new FastboopError({
+    kind: "usage",
+    action: "Look for a phone in fastboot mode",
+    state: `device profile ${profiles.map(({ id }) => id).join(", ")} matches no USB ids`,
+    hint: "Add them under match, or write the boot image with -o",
+  });
 }
 
 /** The one profile that fits; undefined for a phone we know nothing about. */

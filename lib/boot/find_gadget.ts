@@ -20,11 +20,13 @@ export interface FindGadgetOptions {
  * Opens no device with other ids than the phone's. The phone in fastboot mode ends the wait: it has
  * restarted, and the system that was booted is gone.
  *
- * @throws {FastboopError} `lost` when it does not come in time or is in its bootloader; `cancelled`.
+ * @throws {FastboopError} `lost` when it does not come in time or is in its bootloader; `device`
+ * when several are alike; `cancelled`.
  */
 export async function findGadget(bus: UsbBus, options: FindGadgetOptions): Promise<UsbLink> {
   const { identity, waitMs, progress, signal } = options;
   const gone = new AbortController();
+  const startMs = performance.now();
   try {
     const { link } = await findPhone(bus, {
       what: "the booted phone",
@@ -48,8 +50,10 @@ export async function findGadget(bus: UsbBus, options: FindGadgetOptions): Promi
     });
     return link;
   } catch (error) {
-    if (!(error instanceof FastboopError) || error.kind !== "device") throw error;
-    throw neverCame(waitMs!, error);
+    const isDevice = error instanceof FastboopError && error.kind === "device";
+    // Before its time is over the search ends for other reasons: two phones that are alike.
+    if (!isDevice || waitMs === undefined || performance.now() - startMs < waitMs) throw error;
+    throw neverCame(waitMs, error);
   }
 }
 

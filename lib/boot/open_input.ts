@@ -8,12 +8,11 @@ import { FastboopError } from "../errors/errors.ts";
 import type { OpenedImage } from "../filesystems/open_image.ts";
 import type { Hint } from "../images/pipeline/hints.ts";
 import { WindowReader } from "../images/window_reader.ts";
-import { chooseBootProfile } from "../profiles/boot/choose_boot_profile.ts";
-import type { ArtifactFile, ArtifactSource, BootProfile } from "../profiles/boot_profile.ts";
-import type { DeviceProfile } from "../profiles/device_profile.ts";
+import type { ArtifactFile, ArtifactSource } from "../profiles/boot_profile.ts";
 import type { FileTree } from "../sources/file_tree.ts";
 import type { Reader } from "../sources/reader.ts";
 import { LeasedReader } from "../images/leased_reader.ts";
+import { type ChannelProfiles, channelProfiles } from "./channel_profiles.ts";
 import { closingWith, ImageSources, type ImageSourcesOptions } from "./image_sources.ts";
 import { isUrl } from "./is_url.ts";
 import { openRootfs, type Rootfs, rootfsOf } from "./open_rootfs.ts";
@@ -28,14 +27,10 @@ export interface PlacedFiles {
   openTree(): Promise<FileTree>;
 }
 
-export interface BootInput extends AsyncDisposable {
+export interface BootInput extends ChannelProfiles, AsyncDisposable {
   readonly rootfs: Rootfs;
-  /** Absent for an image without one. */
-  readonly bootProfile?: BootProfile;
   readonly kernel?: PlacedFiles;
   readonly dtbs?: PlacedFiles;
-  /** Profiles of devices that a channel brought. */
-  readonly deviceProfiles: readonly DeviceProfile[];
 }
 
 type InputRequest = Pick<BootRequest, "rootfs" | "bootProfile" | "deviceProfile" | "partition">;
@@ -56,62 +51,36 @@ export async function openInput(
   const sources = stack.use(new ImageSources(options));
   const named = new LeasedReader(stack.use(await sources.open(request.rootfs)));
   const channel = await readChannel(named, request.rootfs, options.signal);
+  const profiles = channelProfiles(channel, request, options.progress.warn);
   const opened = channel === undefined
-    ? await openBare(named, sources, request, options)
-    : await openChannel(channel, named, sources, request, options);
+    ? { rootfs: await openRootfs(named, sources, request, options.signal) }
+    : await openChannel(channel, profiles, named, sources, request, options);
   stack.use(opened.rootfs.reader);
   const { filesystem, reader } = opened.rootfs;
   options.progress.note(`${filesystem}, ${formatSize(reader.sizeBytes)}`);
   const all = stack.move();
-  return { ...opened, [Symbol.asyncDispose]: () => all.disposeAsync() };
+  return { ...profiles, ...opened, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
 
-type Opened = Omit<BootInput, keyof AsyncDisposable>;
-
-async function openBare(
-  image: Reader,
-  sources: ImageSources,
-  request: InputRequest,
-  { signal }: ImageSourcesOptions,
-  deviceProfiles: readonly DeviceProfile[] = [],
-): Promise<Opened> {
-  if (request.bootProfile !== undefined) {
-    throw new FastboopError({
-      kind: "usage",
-      action: `Use boot profile "${printable(request.bootProfile)}"`,
-      state: `there is no boot profile in "${printable(request.rootfs)}"`,
-      hint: "Leave --boot-profile out",
-    });
-  }
-  return { rootfs: await openRootfs(image, sources, request, signal), deviceProfiles };
-}
+type Opened = Pick<BootInput, "rootfs" | "kernel" | "dtbs">;
 
 async function openChannel(
   channel: ChannelContent,
+  { bootProfile }: ChannelProfiles,
   named: Reader,
   sources: ImageSources,
   request: InputRequest,
   options: ImageSourcesOptions,
 ): Promise<Opened> {
-  const deviceProfiles = channel.deviceProfiles.flatMap(({ id, profile, problem }) => {
-    if (profile === undefined) {
-      options.progress.warn(`device profile ${printable(id)} of the channel: ${problem}`);
-    }
-    return profile === undefined ? [] : [profile];
-  });
   const { headBytes } = channel;
   const artifact = headBytes === 0 || headBytes === named.sizeBytes ? undefined : new WindowReader(
     named,
     { offsetBytes: headBytes, sizeBytes: named.sizeBytes - headBytes },
   );
-  if (channel.bootProfiles.length === 0) {
+  if (bootProfile === undefined) {
     if (artifact === undefined) throw noBootProfile(request.rootfs);
-    return await openBare(artifact, sources, request, options, deviceProfiles);
+    return { rootfs: await openRootfs(artifact, sources, request, options.signal) };
   }
-  const bootProfile = chooseBootProfile(channel.bootProfiles, {
-    id: request.bootProfile,
-    deviceId: request.deviceProfile,
-  });
   if (isUrl(request.rootfs)) refuseLocalFiles(bootProfile);
   options.progress.note(`boot profile ${printable(bootProfile.displayName ?? bootProfile.id)}`);
   const rootfs = artifact === undefined
@@ -120,7 +89,7 @@ async function openChannel(
   const placed = (file: ArtifactFile) => placedFiles(file, channel.hints, sources);
   const { kernel, dtbs } = bootProfile;
   return {
-    ...{ rootfs, bootProfile, deviceProfiles },
+    rootfs,
     ...(kernel === undefined ? {} : { kernel: placed(kernel) }),
     ...(dtbs === undefined ? {} : { dtbs: placed(dtbs) }),
   };

@@ -28,7 +28,7 @@ import type { Environment } from "./environment.ts";
 import { modulesFirmware } from "./modules_firmware.ts";
 import type { Rootfs } from "./open_rootfs.ts";
 import type { Progress } from "./progress.ts";
-import type { BootRequest } from "./request.ts";
+import type { BootRequest, TreeRequest } from "./request.ts";
 
 /** Label of the modules image; stage0 checks it before it mounts export 1. */
 export const MODULES_LABEL = "fastboop-modules";
@@ -67,29 +67,29 @@ export interface CheckTreeOptions extends PrepareOptions {
  * @throws {FastboopError} `tree` listing everything that is missing.
  */
 export async function checkTree(
-  dir: string,
+  request: Pick<TreeRequest, "kernel" | "dtb">,
   rootfs: Rootfs,
   profile: DeviceProfile | undefined,
   options: CheckTreeOptions,
 ): Promise<KernelTree> {
-  if (options.known !== undefined && hasAllFor(options.known, profile)) return options.known;
-  const tree = await findKernelTree(dir, {
+  // The user's own device tree replaces the tree's, which need not be built then.
+  const devicetreeName = request.dtb === undefined ? profile?.devicetreeName : undefined;
+  const { known } = options;
+  // Only the architecture and the device tree depend on the profile.
+  const hasAll = known !== undefined && (profile === undefined || profile.arch === known.arch) &&
+    (known.arch !== "aarch64" || devicetreeName === undefined || known.dtb !== undefined);
+  if (hasAll) return known;
+  const tree = await findKernelTree(request.kernel, {
     env: options.env,
     signal: options.signal,
     ...(profile === undefined ? {} : { arch: profile.arch }),
-    ...(profile?.devicetreeName === undefined ? {} : { devicetreeName: profile.devicetreeName }),
+    ...(devicetreeName === undefined ? {} : { devicetreeName }),
   });
   const needModulesExport = tree.moduleCount > 0;
   const needs = { rootfs: rootfs.filesystem, needModulesExport };
   const unmet = unmetStage0Symbols(tree.kconfig, needs);
   if (unmet.length > 0) throw unmetSymbolsError(unmet, tree.outDir);
   return tree;
-}
-
-/** Only the architecture and the device tree depend on the profile. */
-function hasAllFor({ arch, dtb }: KernelTree, profile: DeviceProfile | undefined): boolean {
-  if (profile !== undefined && profile.arch !== arch) return false;
-  return arch !== "aarch64" || profile?.devicetreeName === undefined || dtb !== undefined;
 }
 
 /**
@@ -108,21 +108,18 @@ export async function prepareModules(
   const outsideDirs = request.extraModules ?? [];
   const { tree: modules, directory, index, warnings } = runDir !== undefined
     ? await makeModules(tree, runDir, options)
-    : await prepareNativeModules(tree, {
-      outsideDirs,
-      signal,
-    });
+    : await prepareNativeModules(tree, { outsideDirs, signal });
+  await using stack = new AsyncDisposableStack();
+  stack.use(modules);
   for (const warning of warnings) progress.warn(warning);
   const digest = (await digestModules(tree.outDir, { env, outsideDirs, signal }))!;
   const firmware = await modulesFirmware(
     request,
     { tree: modules, directory, index },
     tree.release,
-    {
-      signal,
-      onWarning: progress.warn,
-    },
+    { signal, onWarning: progress.warn },
   );
+  stack.use(firmware);
   const stamp = makeModulesStamp({
     release: tree.release,
     arch: tree.arch,
@@ -150,6 +147,7 @@ export async function prepareModules(
       formatSize(image.sizeBytes)
     } of ext4, laid out in memory`,
   );
+  stack.move(); // `shown` has taken them over
   return { tree: shown, directory, index, digest, image };
 }
 
@@ -160,8 +158,10 @@ async function makeModules(
 ): Promise<NativeModules> {
   progress.phase("Installing the modules (make modules_install)");
   const { rootPath, directory } = await installModules(tree, runDir, { env, signal });
-  const host = new DirectoryTree(rootPath);
+  await using stack = new AsyncDisposableStack();
+  const host = stack.use(new DirectoryTree(rootPath));
   const index = await readModuleIndex(host, directory, { signal });
   const modules = new ModulesTree(host, { directory, added: indexFiles(index) });
+  stack.move();
   return { tree: modules, directory, index, warnings: [] };
 }

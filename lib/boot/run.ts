@@ -2,6 +2,7 @@
 import type { DeviceProfile } from "../profiles/device_profile.ts";
 import { assembleBootImage, assembleInitramfs } from "./assemble.ts";
 import { assembleInput } from "./assemble_input.ts";
+import { checkFiles } from "./check_files.ts";
 import { deviceProfiles } from "./device_profiles.ts";
 import { exportsOf } from "./exports_of.ts";
 import { findBootloader } from "./find_bootloader.ts";
@@ -31,6 +32,7 @@ export interface BootOptions extends ImageSourcesOptions {
  */
 export async function boot(options: BootOptions): Promise<never> {
   const { request, phone, progress, signal } = options;
+  await checkFiles(request);
   await using bus = await openBus(phone.usb);
   await using input = await openInput(request, options);
   const profiles = deviceProfiles(options.profiles, input, request);

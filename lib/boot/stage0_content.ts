@@ -66,7 +66,8 @@ export interface Stage0Content {
 export async function stage0Content(input: Stage0Input): Promise<Stage0Content> {
   const { rootfs, tree, modules, profile, env } = input;
   const init = await readPayload(tree.arch, { env });
-  const loaded = await loadModules(input);
+  const dtb = await devicetree(input);
+  const loaded = await loadModules(input, dtb);
   const firmware = await loadFirmware(input, loaded);
   const settings = stampedSettings({
     rootfs: rootfs.filesystem,
@@ -77,7 +78,7 @@ export async function stage0Content(input: Stage0Input): Promise<Stage0Content> 
     kernel: tree.image.bytes,
     modulesDigest: modules?.digest ?? loadedDigest(loaded),
     loads: loaded,
-    dtb: await devicetree(input),
+    dtb,
     cmdline: assembleCmdline(input),
     sourceDateEpoch: env["SOURCE_DATE_EPOCH"],
   });
@@ -88,7 +89,10 @@ export async function stage0Content(input: Stage0Input): Promise<Stage0Content> 
  * The modules stage0 loads: of a profile's optional ones those that this kernel has, and those that the
  * board's device tree asks for, without which the boot goes on.
  */
-async function loadModules(input: Stage0Input): Promise<LoadedModule[]> {
+async function loadModules(
+  input: Stage0Input,
+  dtb: Uint8Array | undefined,
+): Promise<LoadedModule[]> {
   const { modules, tree, profile, signal } = input;
   if (modules === undefined) return [];
   const { index } = modules;
@@ -101,7 +105,6 @@ async function loadModules(input: Stage0Input): Promise<LoadedModule[]> {
       throw error;
     }
   };
-  const dtb = await devicetree(input);
   const named = namedModules(input, [
     ...profile.kernelModules.flatMap(wanted),
     ...input.additions?.kernelModules ?? [],

@@ -32,7 +32,7 @@ export async function treeKernel(
 ): Promise<KernelSource> {
   await using stack = new AsyncDisposableStack();
   options.progress.phase("Checking the kernel tree");
-  const tree = await checkTree(request.kernel, rootfs, profile, options);
+  const tree = await checkTree(request, rootfs, profile, options);
   options.progress.note(
     `${tree.outDir}: ${tree.release}, ${tree.arch}, ${
       formatSize(tree.image.bytes.length)
@@ -47,7 +47,7 @@ export async function treeKernel(
   return {
     // Looked at again: for the profile's architecture and device tree, and for what make did meanwhile.
     kernelFor: async (found) => ({
-      tree: await checkTree(request.kernel, rootfs, found, {
+      tree: await checkTree(request, rootfs, found, {
         ...options,
         known: performance.now() - lookedAtMs < FRESH_MS ? tree : undefined,
       }),

@@ -17,19 +17,27 @@ const TOP = [
 ];
 const MAX_ORDER_BYTES = 8 << 20;
 
-/** @param check finds the tree anew and checks it, as a boot does; throws `tree` when it is not ready. */
+/**
+ * @param check finds the tree anew and checks it, as a boot does; throws `tree` when it is not
+ * ready.
+ * @param dtbPath where the device tree is, as soon as that is known.
+ */
 export function treeProbe(
-  tree: Pick<KernelTree, "outDir" | "arch" | "dtb">,
+  tree: Pick<KernelTree, "outDir" | "arch">,
   check: () => Promise<unknown>,
+  dtbPath: () => string | undefined,
 ): TreeProbe {
   const files = new TreeFiles();
   const { directory, images } = ARCHES[tree.arch];
   const top = [...TOP, ...images.map((name) => `arch/${directory}/boot/${name}`)]
     .map((name) => `${tree.outDir}/${name}`);
-  if (tree.dtb !== undefined) top.push(tree.dtb.path);
   return {
     async look(deep: boolean): Promise<TreeLook> {
-      const look = { top: facts(files, top) };
+      const dtb = dtbPath();
+      const look = {
+        top: facts(files, top),
+        ...(dtb === undefined ? {} : { dtb: facts(files, [dtb]) }),
+      };
       if (!deep) return look;
       const order = await files.readText(`${tree.outDir}/modules.order`, MAX_ORDER_BYTES);
       const modules = moduleStems(order ?? "").map((stem) => `${tree.outDir}/${stem}.ko`);

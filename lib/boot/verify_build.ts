@@ -9,9 +9,11 @@ import { digestModules } from "../kernel/digest_modules.ts";
 import { findKernelTree } from "../kernel/find_tree.ts";
 import type { KernelTree } from "../kernel/kernel_tree.ts";
 import { prepareNativeModules } from "../kernel/native_modules/prepare_native_modules.ts";
+import type { BootProfile } from "../profiles/boot_profile.ts";
 import type { DeviceProfile } from "../profiles/device_profile.ts";
 import { type BuildStamp, STAMP_INPUTS, type StampInput } from "../stage0/build_stamp.ts";
 import { TOOL } from "../stage0/make_stamp.ts";
+import { bootAdditions } from "./boot_additions.ts";
 import type { Environment } from "./environment.ts";
 import type { Inspection } from "./inspect.ts";
 import { modulesFirmware } from "./modules_firmware.ts";
@@ -22,7 +24,7 @@ import { stage0Content } from "./stage0_content.ts";
 export interface VerifyRequest extends
   Pick<
     BootRequest,
-    "dtb" | "append" | "firmware" | "requireModules" | "extraModules"
+    "dtb" | "dtbOverlays" | "append" | "firmware" | "requireModules" | "extraModules"
   > {
   /** Directory of the kernel tree, or below it. */
   readonly kernel: string;
@@ -41,13 +43,17 @@ export interface VerifyOptions {
   env: Environment;
   /** Of the file's stamp, or the one that the user names. */
   profile: DeviceProfile | undefined;
+  /** What else it was built with; absent: without one. */
+  bootProfile?: BootProfile | undefined;
   signal: AbortSignal;
 }
 
 /**
- * Compares stage by stage. A tree that is not ready makes its stages `missing`.
+ * Compares stage by stage. A tree that is not ready makes its stages `missing`, and so does a file
+ * that was not built of any tree.
  *
- * @throws {FastboopError} `usage` without a profile for a file that holds stage0; `permission`.
+ * @throws {FastboopError} `usage` without a profile for a file that holds stage0, or with a boot
+ * profile that is not for its device; `permission`.
  */
 export async function verifyBuild(
   inspection: Inspection,
@@ -60,6 +66,9 @@ export async function verifyBuild(
   const missing = (why: string) =>
     stages.map((stage) => ({ stage, state: "missing" as const, why }));
   if (stamp === undefined) return missing(inspection.stampProblem ?? "the file has no build stamp");
+  if (!isModulesImage && isOfRoot(inspection, stamp)) {
+    return missing("it was built of its root image's own kernel, not of a tree");
+  }
   if (options.profile === undefined && !isModulesImage) throw noProfile();
   const found = await attempt(async () => {
     const tree = await findTree(request, stamp, options);
@@ -71,6 +80,11 @@ export async function verifyBuild(
   );
 }
 
+/** Only modules that lie in the root already have no export, and stage0 is told no release. */
+function isOfRoot({ settings }: Inspection, { inputs }: BuildStamp): boolean {
+  return inputs.modules !== undefined && !settings.has("stage0.modules");
+}
+
 async function findTree(
   request: VerifyRequest,
   stamp: BuildStamp,
@@ -80,7 +94,10 @@ async function findTree(
     env,
     signal,
     arch: profile?.arch ?? stamp.arch as Arch,
-    ...(profile?.devicetreeName === undefined ? {} : { devicetreeName: profile.devicetreeName }),
+    // The user's own device tree replaces it.
+    ...(profile?.devicetreeName === undefined || request.dtb !== undefined
+      ? {}
+      : { devicetreeName: profile.devicetreeName }),
   });
 }
 
@@ -88,7 +105,7 @@ async function currentInputs(
   inspection: Inspection,
   request: VerifyRequest,
   tree: KernelTree,
-  { env, profile, signal }: VerifyOptions,
+  { env, profile, bootProfile, signal }: VerifyOptions,
 ): Promise<Current> {
   const outsideDirs = request.extraModules ?? [];
   const digest = await digestModules(tree.outDir, { env, outsideDirs, signal });
@@ -117,9 +134,22 @@ async function currentInputs(
       ...(firmware === undefined ? {} : { firmware: firmware.digest }),
     };
   }
-  const filesystem = inspection.settings.get("stage0.rootfs") === "ext4" ? "ext4" : "erofs";
+  const { settings } = inspection;
+  const filesystem = settings.get("stage0.rootfs") === "ext4" ? "ext4" : "erofs";
+  // Addresses were made of the serial number that the file names.
+  const device = { id: profile!.id, serial: settings.get("stage0.serial") ?? "" };
+  const additions = await bootAdditions(bootProfile, request, device);
   const { stamp } = await stage0Content({
-    ...{ request, rootfs: { filesystem }, tree, modules, profile: profile!, env, signal },
+    ...{
+      request,
+      rootfs: { filesystem },
+      tree,
+      modules,
+      profile: profile!,
+      additions,
+      env,
+      signal,
+    },
     onWarning: quiet,
   });
   return stamp.inputs;

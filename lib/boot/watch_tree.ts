@@ -9,6 +9,8 @@ import { type Clock, sleep } from "../sources/clock.ts";
 export interface TreeLook {
   /** The few files every build renews. */
   readonly top: string;
+  /** The device tree; absent until the phone has told which it is. */
+  readonly dtb?: string;
   /** All modules; absent after a look at the top alone. */
   readonly modules?: string;
 }
@@ -50,11 +52,15 @@ export async function watchTree(
   options: WatchTreeOptions,
 ): Promise<TreeLook> {
   const { clock, signal, pollMs = POLL_MS, deepEvery = DEEP_EVERY } = options;
+  let known = since;
   for (let tick = 1;; tick++) {
     await sleep(clock, pollMs, signal);
-    if (isSame(await probe.look(tick % deepEvery === 0), since)) continue;
+    const look = await probe.look(tick % deepEvery === 0);
+    // Seen for the first time it is no change.
+    if (look.dtb !== undefined) known = { dtb: look.dtb, ...known };
+    if (isSame(look, known)) continue;
     options.onChange?.();
-    const settled = await settle(probe, since, options);
+    const settled = await settle(probe, known, options);
     if (settled !== undefined) return settled;
   }
 }
@@ -96,6 +102,8 @@ async function settle(
 }
 
 function isSame(one: TreeLook, other: TreeLook): boolean {
-  if (one.top !== other.top) return false;
-  return one.modules === undefined || other.modules === undefined || one.modules === other.modules;
+  const isAlike = (a: string | undefined, b: string | undefined) =>
+    a === undefined || b === undefined || a === b;
+  return one.top === other.top && isAlike(one.dtb, other.dtb) &&
+    isAlike(one.modules, other.modules);
 }

@@ -8,7 +8,7 @@ import {
 } from "../boot/request.ts";
 import { FastboopError } from "../errors/errors.ts";
 import type { Options } from "./command.ts";
-import { readFirmwareWords } from "./firmware_words.ts";
+import { readPhoneFirmware } from "./firmware_words.ts";
 
 /** The words of `--modules`, which may be given several times. */
 export interface ModulesWords {
@@ -38,7 +38,7 @@ export async function bootRequest(
   options: Options,
 ): Promise<BootRequest> {
   const kernel = text(options, "kernel");
-  const { dir, ...firmware } = await readFirmwareWords(options);
+  const firmware = await readPhoneFirmware(options);
   const modules = options["modules"] as ModulesWords | undefined;
   if (kernel === undefined && modules?.from !== undefined) {
     throw withoutTree(`--modules ${modules.from}`, "the root image has its modules installed");
@@ -56,7 +56,7 @@ export async function bootRequest(
   if (kernel === undefined && extraModules !== undefined) {
     throw withoutTree("--extra-modules", "there is no build that they would belong to");
   }
-  if (kernel === undefined && firmware.into === "modules") {
+  if (kernel === undefined && firmware?.into === "modules") {
     throw withoutTree("--firmware-into modules", "there is no modules image");
   }
   const copies = modules?.from === "make" || options["watch"] === true;
@@ -74,7 +74,7 @@ export async function bootRequest(
     partition: text(options, "partition"),
     dtbOverlays: options["dtbo"] as string[] | undefined,
     extraModules,
-    ...(dir === undefined ? {} : { firmware: { ...firmware, dir } }),
+    firmware,
     kernel,
     release,
     deviceProfile: text(options, "deviceProfile"),
@@ -99,7 +99,7 @@ function withoutTree(option: string, state: string): FastboopError {
     kind: "usage",
     action: `Use ${option}`,
     state: `without --kernel ${state}`,
-    hint: "Pass --kernel=DIR with a built kernel tree",
+    hint: `Pass --kernel=DIR with a built kernel tree, or leave ${option} out`,
   });
 }
 

@@ -30,3 +30,9 @@ export interface Command {
   /** Loads and runs the verb; resolves to the exit code. */
   readonly run: (words: string[], options: Options, context: CommandContext) => Promise<number>;
 }
+
+/** For options that may be given several times. */
+export const collect = (word: string, previous: unknown): string[] => [
+  ...previous as string[] | undefined ?? [],
+  word,
+];

@@ -1,7 +1,7 @@
 /** The command table: help, parsing and completion come from it; verbs load when they are run. */
 import { FastboopError } from "../errors/errors.ts";
 import type { ModulesWords } from "./boot_words.ts";
-import type { Command, CommandOption } from "./command.ts";
+import { collect, type Command, type CommandOption } from "./command.ts";
 import { BOOTPROFILE_COMMANDS } from "./bootprofile_commands.ts";
 import { CACHE_COMMANDS } from "./cache_commands.ts";
 import { DTB_COMMANDS } from "./dtb_commands.ts";
@@ -11,8 +11,6 @@ import { INSPECT_COMMANDS } from "./inspect_commands.ts";
 import { KCONFIG_COMMANDS } from "./kconfig_commands.ts";
 import { MODULES_COMMANDS } from "./modules_commands.ts";
 import { MODULES_DEPMOD_COMMANDS } from "./modules_depmod_commands.ts";
-
-const collect = (word: string, previous: unknown) => [...(previous as string[] ?? []), word];
 
 /** Whole seconds, for `--wait`. */
 function seconds(word: string): number {
@@ -57,7 +55,10 @@ const PAYLOAD: CommandOption[] = [
       "@set: those of a set for stage0 (repeatable)",
     parse: modulesSource,
   },
-  { flags: "--device-profile <id>", text: "do not ask the phone what it is" },
+  {
+    flags: "--device-profile <id>",
+    text: "which phone it is, instead of asking it; stage0 and -o need it",
+  },
   { flags: "--dtb <file>", text: "device tree blob instead of the tree's or the root image's" },
   {
     flags: "--dtbo <file>",
@@ -90,7 +91,9 @@ export const COMMANDS: readonly Command[] = [
       { flags: "--wait <seconds>", text: "give up when no phone comes", parse: seconds },
       {
         flags: "--watch",
-        text: "boot the phone again with every new build of the tree, when it is back in fastboot",
+        text:
+          "with --kernel: boot the phone again with every new build of the tree, when it is back " +
+          "in fastboot mode; make installs the modules",
       },
       {
         flags: "-o, --output <file>",

@@ -1,5 +1,6 @@
 /** The verbs that start from a device tree. */
 import type { Command } from "./command.ts";
+import { MODULES_PLACE } from "./modules_place.ts";
 
 export const DTB_COMMANDS: readonly Command[] = [
   {
@@ -7,16 +8,7 @@ export const DTB_COMMANDS: readonly Command[] = [
     summary: "Print the modules that bring up a board's USB, in load order, from its device tree",
     words: "<dtb>",
     options: [
-      {
-        flags: "--modules-dir <dir>",
-        text: "directory of one release: /usr/lib/modules/RELEASE",
-      },
-      {
-        flags: "--kernel <dir>",
-        text: "the modules of this build tree instead; a bare --kernel is --kernel=.",
-      },
-      { flags: "--rootfs <image>", text: "those of this EROFS or ext4 image, URL or directory" },
-      { flags: "--release <release>", text: "which, when the root file system has several" },
+      ...MODULES_PLACE,
       {
         flags: "--image <file>",
         text: "the kernel itself, to tell built-in drivers from missing ones",
@@ -25,7 +17,7 @@ export const DTB_COMMANDS: readonly Command[] = [
     ],
     examples: [
       "fastboop modules for-dtb sdm845-oneplus-fajita.dtb --modules-dir /usr/lib/modules/$(uname -r)",
-      "fastboop modules for-dtb board.dtb --kernel=~/src/linux --json",
+      "fastboop modules for-dtb board.dtb --kernel=/src/linux --json",
     ],
     run: async (words, options, context) =>
       await (await import("./run_modules_for_dtb.ts")).runModulesForDtb(words, options, context),

@@ -8,7 +8,10 @@ export const FIRMWARE_OPTIONS: readonly CommandOption[] = [
     text: "auto (what the modules name; default), list, auto+list or none",
   },
   { flags: "--firmware-list <file>", text: "names or globs of firmware, one per line" },
-  { flags: "--firmware-dir <dir>", text: "where firmware is: /usr/lib/firmware" },
+  {
+    flags: "--firmware-dir <dir>",
+    text: "where firmware is, like /usr/lib/firmware; without it a phone gets none",
+  },
 ];
 
 /** For the verbs that make something for a phone. */

@@ -1,4 +1,5 @@
 /** `--firmware`, `--firmware-list` and `--firmware-dir` -> what is to be packed, and from where. */
+import type { BootRequest } from "../boot/request.ts";
 import { FastboopError } from "../errors/errors.ts";
 import {
   type FirmwarePolicy,
@@ -13,8 +14,6 @@ export interface FirmwareWords {
   readonly list: readonly string[];
   /** Directory of this machine. */
   readonly dir?: string;
-  /** Absent on verbs without --firmware-into, and when it is not given. */
-  readonly into?: "stage0" | "modules";
 }
 
 const MAX_LIST_BYTES = 1 << 20;
@@ -24,20 +23,26 @@ export async function readFirmwareWords(options: Options): Promise<FirmwareWords
   const policy = parseFirmwarePolicy(String(options["firmware"] ?? "auto"));
   const list = await readList(options["firmwareList"], policy.includes("list"));
   const dir = options["firmwareDir"];
-  const into = options["firmwareInto"] as FirmwareWords["into"];
-  if (into !== undefined && dir === undefined) {
-    throw new FastboopError({
-      kind: "usage",
-      action: "Use --firmware-into",
-      state: "nothing says where the firmware is",
-      hint: "Pass --firmware-dir /usr/lib/firmware",
-    });
-  }
-  return {
-    ...{ policy, list },
-    ...(typeof dir === "string" ? { dir } : {}),
-    ...(into === undefined ? {} : { into }),
-  };
+  return { ...{ policy, list }, ...(typeof dir === "string" ? { dir } : {}) };
+}
+
+/**
+ * The same for a phone, whose firmware comes from `--firmware-dir` alone; undefined without it.
+ *
+ * @throws {FastboopError} `usage` also for words on firmware that is nowhere.
+ */
+export async function readPhoneFirmware(options: Options): Promise<BootRequest["firmware"]> {
+  const { policy, list, dir } = await readFirmwareWords(options);
+  const into = options["firmwareInto"] as "stage0" | "modules" | undefined;
+  if (dir !== undefined) return { policy, list, dir, into };
+  const isAsked = options["firmware"] !== undefined && policy !== "none";
+  if (into === undefined && !isAsked) return undefined;
+  throw new FastboopError({
+    kind: "usage",
+    action: `Use ${into === undefined ? "--firmware" : "--firmware-into"}`,
+    state: "nothing says where the firmware is",
+    hint: "Pass --firmware-dir /usr/lib/firmware",
+  });
 }
 
 async function readList(path: unknown, isWanted: boolean): Promise<string[]> {

@@ -1,7 +1,5 @@
 /** The `kconfig` verbs. */
-import type { Command } from "./command.ts";
-
-const collect = (word: string, previous: unknown) => [...(previous as string[] ?? []), word];
+import { collect, type Command } from "./command.ts";
 
 export const KCONFIG_COMMANDS: readonly Command[] = [
   {

@@ -1,18 +1,7 @@
 /** The verbs that choose, explain, pack and check kernel modules. */
-import type { Command, CommandOption } from "./command.ts";
+import { collect, type Command, type CommandOption } from "./command.ts";
 import { FIRMWARE_OPTIONS } from "./firmware_options.ts";
-
-const collect = (word: string, previous: unknown) => [...(previous as string[] ?? []), word];
-
-const PLACE: CommandOption[] = [
-  { flags: "--modules-dir <dir>", text: "directory of one release: /usr/lib/modules/RELEASE" },
-  {
-    flags: "--kernel <dir>",
-    text: "the modules of this build tree instead; a bare --kernel is --kernel=.",
-  },
-  { flags: "--rootfs <image>", text: "those of this EROFS or ext4 image, URL or directory" },
-  { flags: "--release <release>", text: "which, when the root file system has several" },
-];
+import { MODULES_PLACE } from "./modules_place.ts";
 
 const SETS: CommandOption[] = [
   { flags: "--set-file <file>", text: "one more @set, named after the file", parse: collect },
@@ -30,10 +19,10 @@ export const MODULES_COMMANDS: readonly Command[] = [
     name: "modules resolve",
     summary: "Print the files to load for some modules, aliases or @sets, in load order",
     words: "<names...>",
-    options: [...PLACE, ...SETS, { flags: "--json", text: "print JSON, with the reasons" }],
+    options: [...MODULES_PLACE, ...SETS, { flags: "--json", text: "print JSON, with the reasons" }],
     examples: [
       "fastboop modules resolve r8169 erofs --modules-dir /usr/lib/modules/$(uname -r)",
-      "fastboop modules resolve @usb-phone --kernel=~/src/linux --json",
+      "fastboop modules resolve @usb-phone --kernel=/src/linux --json",
     ],
     run: async (words, options, context) =>
       await (await import("./run_modules_resolve.ts")).runModulesResolve(
@@ -48,7 +37,7 @@ export const MODULES_COMMANDS: readonly Command[] = [
     words: "<name>",
     options: [
       { flags: "--from <name>", text: "what is loaded: names, @sets (repeatable)", parse: collect },
-      ...PLACE,
+      ...MODULES_PLACE,
       ...SETS,
       JSON_OPTION,
     ],
@@ -68,7 +57,7 @@ export const MODULES_COMMANDS: readonly Command[] = [
       { flags: "--format <kind>", text: "cpio, ext4 or dir, whatever the output is called" },
       { flags: "--prefix <dir>", text: "usr/lib (default) or lib" },
       ...FIRMWARE_OPTIONS,
-      ...PLACE,
+      ...MODULES_PLACE,
       ...SETS,
     ],
     examples: [
@@ -85,7 +74,7 @@ export const MODULES_COMMANDS: readonly Command[] = [
     words: "[dir]",
     options: [
       { flags: "--expect-release <release>", text: "default: the directory's name" },
-      ...PLACE,
+      ...MODULES_PLACE,
       JSON_OPTION,
     ],
     examples: ["fastboop modules verify rootfs/usr/lib/modules/6.12.3"],

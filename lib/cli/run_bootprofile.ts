@@ -162,17 +162,19 @@ async function readStart(
   mostBytes: number,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  if (path === "-") return await readStdin(mostBytes);
+  if (path === "-") return await readStdin(mostBytes, signal);
   await using reader = await openFile(path);
   const bytes = new Uint8Array(Math.min(reader.sizeBytes, mostBytes));
   await reader.readAt(0, bytes, { signal });
   return bytes;
 }
 
-async function readStdin(mostBytes: number): Promise<Uint8Array> {
+async function readStdin(mostBytes: number, signal: AbortSignal): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let sizeBytes = 0;
-  for await (const part of Deno.stdin.readable) {
+  // Whoever writes it may take long: the pipe ends the wait, with the signal's reason.
+  const input = Deno.stdin.readable.pipeThrough(new TransformStream<Uint8Array>(), { signal });
+  for await (const part of input) {
     parts.push(part);
     sizeBytes += part.length;
     if (sizeBytes >= mostBytes) break;

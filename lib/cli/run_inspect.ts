@@ -1,13 +1,17 @@
 /** `inspect`: what a file is and which build it belongs to; with `--verify-only` whether that is still so. */
 import { formatSize } from "../bytes/size.ts";
 import { printable } from "../bytes/printable.ts";
+import type { ChannelProfiles } from "../boot/channel_profiles.ts";
+import type { Environment } from "../boot/environment.ts";
 import { inspect, type Inspection } from "../boot/inspect.ts";
+import type { Progress } from "../boot/progress.ts";
 import type { StageVerdict } from "../boot/verify_build.ts";
+import { FastboopError } from "../errors/errors.ts";
 import type { DeviceProfile } from "../profiles/device_profile.ts";
 import { openFile } from "../sources/file.ts";
 import { readEnvironment } from "./boot_words.ts";
 import type { CommandContext, Options } from "./command.ts";
-import { readFirmwareWords } from "./firmware_words.ts";
+import { readPhoneFirmware } from "./firmware_words.ts";
 
 /** Exit code of a file that is not what a build would give now. */
 const STALE = 3;
@@ -36,24 +40,53 @@ async function verify(
 ): Promise<StageVerdict[]> {
   const { verifyBuild } = await import("../boot/verify_build.ts");
   const word = (name: string) => options[name] as string | undefined;
-  const { dir, ...firmware } = await readFirmwareWords(options);
   const request = {
     kernel: word("kernel") ?? ".",
-    ...(dir === undefined ? {} : { firmware: { ...firmware, dir } }),
+    firmware: await readPhoneFirmware(options),
     extraModules: options["extraModules"] as string[] | undefined,
     dtb: word("dtb"),
+    dtbOverlays: options["dtbo"] as string[] | undefined,
     append: word("append"),
     requireModules: options["requireModule"] as string[] | undefined ?? [],
   };
-  const id = word("deviceProfile") ?? inspection.stamp?.profile;
-  const profile = id === undefined ? undefined : await profileOf(id, progress.warn);
-  return await verifyBuild(inspection, request, { env: readEnvironment(), profile, signal });
+  const deviceProfile = word("deviceProfile") ?? inspection.stamp?.profile;
+  const env = readEnvironment();
+  const channel = await channelOf(options, deviceProfile, { env, progress, signal });
+  const profile = deviceProfile === undefined
+    ? undefined
+    : await profileOf(deviceProfile, channel, progress.warn);
+  const { bootProfile } = channel;
+  return await verifyBuild(inspection, request, { env, profile, bootProfile, signal });
 }
 
-async function profileOf(id: string, onWarning: (text: string) => void): Promise<DeviceProfile> {
+/** The profiles that `--rootfs` names. */
+async function channelOf(
+  options: Options,
+  deviceProfile: string | undefined,
+  inputs: { env: Environment; progress: Progress; signal: AbortSignal },
+): Promise<ChannelProfiles> {
+  const { rootfs, bootProfile } = options as { rootfs?: string; bootProfile?: string };
+  if (rootfs !== undefined) {
+    const { readChannelProfiles } = await import("../boot/channel_profiles.ts");
+    return await readChannelProfiles({ rootfs, bootProfile, deviceProfile }, inputs);
+  }
+  if (bootProfile === undefined) return { deviceProfiles: [] };
+  throw new FastboopError({
+    kind: "usage",
+    action: `Use boot profile "${bootProfile}"`,
+    state: "nothing says where it is",
+    hint: "Pass --rootfs with the channel",
+  });
+}
+
+async function profileOf(
+  id: string,
+  channel: ChannelProfiles,
+  onWarning: (text: string) => void,
+): Promise<DeviceProfile> {
   const { loadProfiles } = await import("./load_profiles.ts");
-  const { profileById } = await import("../profiles/select.ts");
-  return profileById(await loadProfiles({ onWarning }), id);
+  const { deviceProfiles } = await import("../boot/device_profiles.ts");
+  return deviceProfiles(await loadProfiles({ onWarning }), channel, { deviceProfile: id })[0]!;
 }
 
 function describe(inspection: Inspection): string[] {

@@ -11,14 +11,15 @@ export interface CmdlineParts {
 }
 
 /** Boot image headers 0 to 2 have 512 + 1024 bytes, the last a NUL (AOSP mkbootimg, bootimg.h). */
-export const MAX_CMDLINE_BYTES = 1535;
+const MAX_CMDLINE_BYTES = 1535;
 
 /**
  * The parts in order, joined by single blanks; blanks inside of quotes stay as they are.
  *
- * @throws {FastboopError} `usage` when a character is not printable ASCII, `limit` above `limitBytes`.
+ * @throws {FastboopError} `usage` when a character is not printable ASCII, `limit` above what the
+ * header holds.
  */
-export function kernelCmdline(parts: CmdlineParts, limitBytes = MAX_CMDLINE_BYTES): string {
+export function kernelCmdline(parts: CmdlineParts): string {
   const line = [parts.profile ?? "", ...(parts.generated ?? []), parts.append ?? ""]
     .map((part) => part.trim())
     .filter((part) => part !== "")
@@ -34,11 +35,11 @@ export function kernelCmdline(parts: CmdlineParts, limitBytes = MAX_CMDLINE_BYTE
       hint: "Use printable ASCII only",
     });
   }
-  if (line.length <= limitBytes) return line;
+  if (line.length <= MAX_CMDLINE_BYTES) return line;
   throw new FastboopError({
     kind: "limit",
     action,
-    state: `it has ${line.length} bytes, the boot image holds ${limitBytes}`,
+    state: `it has ${line.length} bytes, the boot image holds ${MAX_CMDLINE_BYTES}`,
     hint: "Shorten --append, or cmdline_append of the device profile",
   });
 }

@@ -14,6 +14,7 @@ export interface ReadPayloadOptions {
 const PREBUILT = new URL("../../stage0/prebuilt/", import.meta.url);
 /** Ours have 64 KiB; a hand-made one with debug information may be large. */
 const MAX_PAYLOAD_BYTES = 64 << 20;
+const REBUILD = "Install fastboop again, or build stage0: `deno task stage0`";
 const PT_DYNAMIC = 2;
 const PT_INTERP = 3;
 const ET_EXEC = 2;
@@ -23,13 +24,14 @@ const ET_DYN = 3;
  * The stage0 program of `arch`: `FASTBOOP_STAGE0_PATH`, else the built one, whose SHA-256 must be the one
  * in SHA256SUMS.
  *
- * @throws {FastboopError} `not-found`, `permission`; `corrupt` when the sum differs; `unsupported` when it
- * is for another machine or not static.
+ * @throws {FastboopError} `not-found`, `permission`, `source`; `corrupt` when the sum differs;
+ * `unsupported` when it is for another machine or not static.
  */
 export async function readPayload(arch: Arch, options: ReadPayloadOptions): Promise<Uint8Array> {
   const override = options.env["FASTBOOP_STAGE0_PATH"];
   if (override) {
-    const bytes = await read(override, `Read stage0 "${override}" of FASTBOOP_STAGE0_PATH`);
+    const action = `Read stage0 "${override}" of FASTBOOP_STAGE0_PATH`;
+    const bytes = await read(override, action, "Correct the variable, or unset it for ours");
     checkProgram(bytes, arch, `"${override}"`);
     return bytes;
   }
@@ -47,14 +49,14 @@ export async function readPayload(arch: Arch, options: ReadPayloadOptions): Prom
       kind: "corrupt",
       action: `Check ${name}`,
       state: `its SHA-256 is ${actual}, SHA256SUMS says ${expected ?? "nothing"}`,
-      hint: "Install fastboop again, or build stage0: `deno task stage0`",
+      hint: REBUILD,
     });
   }
   checkProgram(bytes, arch, name);
   return bytes;
 }
 
-async function read(path: string | URL, action: string): Promise<Uint8Array> {
+async function read(path: string | URL, action: string, hint = REBUILD): Promise<Uint8Array> {
   try {
     const { size } = await Deno.stat(path);
     if (size <= MAX_PAYLOAD_BYTES) return await Deno.readFile(path);
@@ -62,11 +64,13 @@ async function read(path: string | URL, action: string): Promise<Uint8Array> {
   } catch (cause) {
     if (cause instanceof FastboopError) throw cause;
     const missing = cause instanceof Deno.errors.NotFound;
+    const isDenied = cause instanceof Deno.errors.PermissionDenied ||
+      cause instanceof Deno.errors.NotCapable;
     throw new FastboopError({
-      kind: missing ? "not-found" : "permission",
+      kind: missing ? "not-found" : isDenied ? "permission" : "source",
       action,
       state: missing ? "there is no such file" : String((cause as Error).message),
-      hint: "Install fastboop again, or build stage0: `deno task stage0`",
+      hint,
       cause,
     });
   }

@@ -9,6 +9,7 @@ import { prepareFor } from "../support/prepare_for.ts";
 import { loadBundledProfiles } from "../../lib/cli/load_profiles.ts";
 import type { DeviceProfile } from "../../lib/profiles/device_profile.ts";
 import { type BootInputs, bootInputs } from "../support/boot_inputs.ts";
+import { fdtBlob } from "../devicetree/fdt_blob.ts";
 import { ofKind } from "../support/expect_kind.ts";
 import { IDENTITY } from "./gadget_device.ts";
 import { RecordedProgress } from "./recorded_progress.ts";
@@ -92,6 +93,20 @@ Deno.test("assembleBootImage() makes the same image twice, and keeps the profile
     const limits = { ...plain.bootImage.limits, maxTotalBytes: 4096 };
     const small = { ...plain, bootImage: { ...plain.bootImage, limits } };
     await assert.rejects(assembleBootImage({ ...input, profile: small }, bytes), ofKind("limit"));
+  });
+});
+
+Deno.test("assembleBootImage() refuses a device tree that the image has no place for", async () => {
+  await using inputs = await bootInputs();
+  const dtb = `${inputs.dir}/board.dtb`;
+  await Deno.writeFile(dtb, fdtBlob([["{", ""], ["}"], ["end"]]));
+  await prepared(inputs, plain, {}, async (input) => {
+    const asked = { ...input, request: { ...input.request, dtb } };
+    const says = /header version 0 with encoding image has no place/;
+    const nowhere = assembleBootImage(asked, new Uint8Array(4));
+    await assert.rejects(nowhere, ofKind("usage", says));
+    const bootImage = { ...plain.bootImage, kernelEncoding: "image+dtb" } as const;
+    await assembleBootImage({ ...asked, profile: { ...plain, bootImage } }, new Uint8Array(4));
   });
 });
 

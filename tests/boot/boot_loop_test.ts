@@ -4,6 +4,7 @@ import { bootLoop } from "../../lib/boot/boot_loop.ts";
 import { parseBootImage } from "../../lib/bootimg/parse.ts";
 import { FastboopError } from "../../lib/errors/errors.ts";
 import { loadProfiles } from "../../lib/cli/load_profiles.ts";
+import { fdtBlob } from "../devicetree/fdt_blob.ts";
 import { bzImage, moduleElf, setTime, writeFiles } from "../kernel/fixture_tree.ts";
 import { type BootInputs, bootInputs } from "../support/boot_inputs.ts";
 import { RestartingPhone } from "./restarting_phone.ts";
@@ -19,7 +20,7 @@ class Loop implements AsyncDisposable {
   readonly #stop = new AbortController();
   #told = Promise.withResolvers<void>();
 
-  constructor(inputs: BootInputs, phone: RestartingPhone) {
+  constructor(inputs: BootInputs, phone: RestartingPhone, known = profiles) {
     const tell = (text: string) => {
       this.lines.push(text);
       this.#told.resolve();
@@ -28,7 +29,7 @@ class Loop implements AsyncDisposable {
     this.ended = bootLoop({
       request: { rootfs: inputs.rootPath, kernel: inputs.tree, requireModules: [] },
       phone: { usb: phone.address, waitMs: PATIENCE_MS },
-      ...{ profiles, env: inputs.env, signal: this.#stop.signal, watch: FAST },
+      ...{ profiles: known, env: inputs.env, signal: this.#stop.signal, watch: FAST },
       progress: { phase: tell, note: tell, warn: tell, moving: () => {} },
     }).catch((error) => error);
     this.ended.then((error) => tell(`ended: ${error}`));
@@ -124,6 +125,34 @@ Deno.test("bootLoop() boots the rebuilt kernel when the phone is back, and repea
   assert.equal((await installs(inputs)).length, 1);
   await loop.stop();
   await assert.rejects(Deno.stat(firstDir!), Deno.errors.NotFound);
+});
+
+Deno.test("bootLoop() sees a device tree built anew that the phone's profile named", async () => {
+  await using inputs = await bootInputs({ arch: "aarch64" });
+  const path = "arch/arm64/boot/dts/qcom/sdm845-one.dtb";
+  const board = (name: string) =>
+    fdtBlob([["{", ""], ["=", name, new Uint8Array()], ["}"], ["end"]]);
+  await writeFiles(inputs.tree, { [path]: board("before") });
+  const { match, probe } = profiles.find(({ id }) => id === "virtual-x86_64")!;
+  const fajita = profiles.find(({ id }) => id === "oneplus-fajita")!;
+  const profile = { ...fajita, match, probe, devicetreeName: "qcom/sdm845-one" };
+  await using phone = new RestartingPhone();
+  await using loop = new Loop(inputs, phone, [profile]);
+  const first = await phone.life(1);
+  await first.gadget.online;
+  await first.gadget.read(1, 0, 1);
+  assert.deepEqual(parseBootImage(first.image).dtb, board("before"));
+  // Seen for the first time it is no change.
+  await new Promise((resolve) => setTimeout(resolve, 10 * FAST.pollMs));
+  assert.ok(!loop.lines.some((line) => line.includes("has changed")), loop.lines.join("\n"));
+
+  await writeFiles(inputs.tree, { [path]: board("after") });
+  await setTime(`${inputs.tree}/${path}`, 200);
+  await loop.said(/^Build 2 is ready .*modules are unchanged/);
+  phone.restart();
+  const second = await phone.life(2);
+  assert.deepEqual(parseBootImage(second.image).dtb, board("after"));
+  await loop.stop();
 });
 
 Deno.test("bootLoop() keeps the old modules for the running phone until it leaves", async () => {

@@ -83,3 +83,8 @@ Deno.test("findBootloader() says why nothing is seen, and gives up in time", asy
   await assert.rejects(found, ofKind("device", /the server is asleep[^]*Plug/));
   assert.equal(progress.count(/note the server is asleep/), 1);
 });
+
+Deno.test("findBootloader() does not wait for a profile without USB ids", async () => {
+  const { found } = find(new FakeUsbBus(() => []), [{ ...virtual, match: [] }]);
+  await assert.rejects(found, ofKind("usage", /virtual-x86_64 matches no USB ids/));
+});

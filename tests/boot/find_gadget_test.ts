@@ -44,3 +44,16 @@ Deno.test("findGadget() does not mind another phone of the model in fastboot mod
 Deno.test("findGadget() gives up in time and says where to look", async () => {
   await assert.rejects(find(() => [], 1), ofKind("lost", /did not come back[^]*stage0: FATAL/));
 });
+
+Deno.test("findGadget() says that two phones are alike, however long it waits", async () => {
+  const twins = [
+    new GadgetDevice(new SmooPhone()),
+    new GadgetDevice(new SmooPhone(), IDENTITY, "1-2"),
+  ];
+  for (const waitMs of [undefined, 60_000]) {
+    await assert.rejects(
+      find(() => twins, waitMs),
+      ofKind("device", /^Find the booted phone: 2 phones/),
+    );
+  }
+});

@@ -127,7 +127,15 @@ Deno.test("openInput() chooses one of a channel's profiles by id or device", asy
     open(path, { bootProfile: "one", deviceProfile: "dev-two" }),
     ofKind("usage", /"one" is not for device dev-two[^]*for dev-one/),
   );
-  await assert.rejects(open(path, { deviceProfile: "x" }), ofKind("usage", /none is for device x/));
+  await assert.rejects(
+    open(path, { deviceProfile: "x" }),
+    ofKind("usage", /none is for device x[^]*They are for dev-one, dev-two/),
+  );
+  const twice = await compiled(manifestOf("one", inputs.rootPath));
+  await assert.rejects(
+    open(await write(inputs, "twice.channel", twice, twice), { bootProfile: "one" }),
+    ofKind("usage", /there are 2 named "one"[^]*id of its own/),
+  );
 });
 
 Deno.test("openInput() takes the image behind a channel's records for its root", async () => {

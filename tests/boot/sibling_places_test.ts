@@ -9,7 +9,7 @@ import { MemoryReader } from "../../lib/sources/memory.ts";
 import { hasTool } from "../filesystems/foreign_tools.ts";
 import { must } from "../images/disk_images.ts";
 import { bzImage, dtbHeader, RELEASE } from "../kernel/fixture_tree.ts";
-import type { RootFiles } from "../kernel/root_kernel/root_tree.ts";
+import { Link, type RootFiles } from "../kernel/root_kernel/root_tree.ts";
 import { assertFetchedOnce } from "../lab/assert_fetched_once.ts";
 import { WebServer } from "../lab/web_server.ts";
 import { ofKind } from "../support/expect_kind.ts";
@@ -160,6 +160,29 @@ Deno.test({
         /the root file system: there is none[^]*partition 2 "recovery": .* 5\.1\.0[^]*boot profile/,
       ),
     );
+  },
+});
+
+Deno.test({
+  name: "prepare() follows a boot partition's links to /boot, unless it has a boot of its own",
+  ignore,
+  fn: async () => {
+    const { boot, root } = apart(rootFiles());
+    const name = `vmlinuz-${RELEASE}`;
+    const kernel = boot[name]!;
+    delete boot[name];
+    await using inputs = await rootInputs(root);
+    const linked = async (more: RootFiles) => {
+      const links = { vmlinuz: new Link("/boot/store/one"), "store/one": kernel };
+      await using beside = await rootInputs({ ...boot, ...links, ...more });
+      return await published(inputs, [{ bytes: beside.root, label: "boot" }]);
+    };
+    const progress = new RecordedProgress();
+    await using prepared = await prepare(await linked({}), pc, progress, "root");
+    assert.deepEqual(new Uint8Array((await prepared.kernelFor(pc)).tree.image.bytes), bzImage());
+    assert.equal(progress.count(/^note store\/one on partition 1 "boot": 6\.12\.3-test/), 1);
+    const other = await linked({ "boot/other": "" });
+    await assert.rejects(prepare(other, pc, new RecordedProgress(), "root"), ofKind("not-found"));
   },
 });
 

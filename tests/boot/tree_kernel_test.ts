@@ -28,3 +28,17 @@ Deno.test("treeKernel() has the modules ready at once, and checks the tree again
   await modules!.image!.readAt(0, new Uint8Array(4096));
   await assert.rejects(source.kernelFor(phone), ofKind("tree", /x86_64|arm64|aarch64/));
 });
+
+Deno.test("treeKernel() asks the tree for no device tree that --dtb replaces", async () => {
+  await using inputs = await bootInputs({ arch: "aarch64" });
+  const board = all.find(({ id }) => id === "oneplus-fajita")!;
+  const request = { rootfs: inputs.rootPath, kernel: inputs.tree, requireModules: [] };
+  const options = { env: inputs.env, progress: new RecordedProgress(), signal };
+  await using input = await openInput(request, options);
+  const { rootfs } = input;
+  const without = treeKernel(request, rootfs, board, options);
+  await assert.rejects(without, ofKind("tree", /sdm845-oneplus-fajita/));
+  const own = { ...request, dtb: "mine.dtb" };
+  await using source = await treeKernel(own, rootfs, board, options);
+  assert.equal((await source.kernelFor(board)).tree.dtb, undefined);
+});

@@ -99,7 +99,8 @@ Deno.test("watchTree() takes nothing when the tree looks again as it did", async
 Deno.test("treeProbe() sees each file that a build renews, and says what is not ready", async () => {
   await using inputs = await bootInputs();
   const find = () => findKernelTree(inputs.tree, { env: inputs.env });
-  const probe = treeProbe(await find(), find);
+  const dtbs: string[] = [];
+  const probe = treeProbe(await find(), find, () => dtbs[0]);
   let before = await probe.look(true);
   assert.deepEqual(await probe.look(true), before);
   assert.deepEqual(await probe.look(false), { top: before.top });
@@ -119,4 +120,9 @@ Deno.test("treeProbe() sees each file that a build renews, and says what is not 
   assert.match((await probe.notReady())!, /vmlinux is newer/);
   await writeFiles(inputs.tree, { "arch/x86/boot/bzImage": null });
   assert.notDeepEqual(await probe.look(false), { top: before.top });
+  await writeFiles(inputs.tree, { "board.dtb": "" });
+  dtbs.push(`${inputs.tree}/board.dtb`);
+  const { dtb } = await probe.look(false);
+  await setTime(dtbs[0]!, 900);
+  assert.notEqual((await probe.look(false)).dtb, dtb);
 });

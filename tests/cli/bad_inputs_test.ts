@@ -32,6 +32,17 @@ Deno.test("boot with a URL whose server ignores ranges", async () => {
   assertFailed(await build(inputs, web.url()), 5, /range[^]*\nhint: /i);
 });
 
+Deno.test("boot with files that are not there tells it before a phone is looked for", async () => {
+  await using inputs = await bootInputs();
+  const boot = ["boot", inputs.rootPath, `--kernel=${inputs.tree}`, "--wait", "1"];
+  const gone = `${inputs.dir}/gone`;
+  for (const option of ["--dtb", "--dtbo", "--firmware-dir"]) {
+    const end = await fastboop([...boot, "--usb", "usbip://127.0.0.1:1", option, gone]);
+    assertFailed(end, 3, /gone/);
+    assert.doesNotMatch(end.talk, /==>/);
+  }
+});
+
 Deno.test("boot with a URL where nobody listens", async () => {
   await using inputs = await bootInputs();
   const url = "http://127.0.0.1:1/rootfs.ero";

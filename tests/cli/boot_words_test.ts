@@ -30,6 +30,8 @@ Deno.test("bootRequest() refuses firmware and extra modules where nothing would 
   const make = { from: "make", sets: [] };
   await refused({ kernel: ".", modules: make, ...extra }, /make installs the modules/);
   await refused({ kernel: ".", firmwareInto: "modules" }, /nothing says where the firmware is/);
+  await refused({ firmware: "auto" }, /Use --firmware: nothing says where the firmware is/);
+  assert.equal((await bootRequest(["x"], { firmware: "none" })).firmware, undefined);
   const into = { firmwareInto: "modules", firmwareDir: "/fw" };
   await refused(into, /Use --firmware-into modules: without --kernel/);
   const { firmware, extraModules } = await bootRequest(["x"], { kernel: ".", ...into, ...extra });

@@ -114,6 +114,27 @@ for (const [name, code] of SIGNALS) {
   });
 }
 
+for (const [name, code] of SIGNALS) {
+  Deno.test(`${name} while standard input says no more`, async () => {
+    const main = new URL("../../main.ts", import.meta.url).pathname;
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", main, "bootprofile", "create", "-", "-o", "/nowhere/x"],
+      stdin: "piped",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    const writer = child.stdin.getWriter();
+    // More than a pipe holds: once it is written, somebody reads.
+    await writer.write(new Uint8Array(256 << 10).fill(0x23));
+    child.kill(name);
+    const timer = setTimeout(() => child.kill("SIGKILL"), 5000);
+    const [end, talk] = await Promise.all([child.status, new Response(child.stderr).text()]);
+    clearTimeout(timer);
+    await writer.abort().catch(() => {});
+    assert.deepEqual([end.code, talk], [code, `stopped by ${name}\n`]);
+  });
+}
+
 Deno.test("a second SIGINT does not wait for a make that ignores the first", async () => {
   const install = `trap '' TERM; echo > "$TMPDIR/started"; sleep 5`;
   await using inputs = await bootInputs({ install });

@@ -58,6 +58,8 @@ Deno.test("readPayload() takes FASTBOOP_STAGE0_PATH instead, checked but for its
   assert.deepEqual(await read("own"), own);
   await expectError("unsupported", () => read("wrong"), "machine 62");
   await expectError("not-found", () => read("gone"), "FASTBOOP_STAGE0_PATH");
+  await assert.rejects(read("gone"), { hint: /Correct the variable/ });
+  await expectError("source", () => read("."), "directory");
 });
 
 for (const arch of ["x86_64", "aarch64"] as const) {

@@ -44,7 +44,7 @@ class Overlay {
   readonly #references: { bytes: Uint8Array; offsetBytes: number }[] = [];
   /** Of the result so far: a fragment may go into what an earlier one brought. */
   readonly #byPhandle = new Map<number, EditableNode>();
-  readonly #pathOf = new Map<EditableNode, string>();
+  readonly #placeOf = new Map<EditableNode, { path: string; depth: number }>();
 
   constructor(base: EditableFdt, overlay: Fdt, action: string) {
     this.#base = base;
@@ -56,7 +56,7 @@ class Overlay {
   apply(): EditableFdt {
     this.#movePhandles();
     this.#resolveLabels();
-    this.#register(this.#root, "/");
+    this.#register(this.#root, "/", 1);
     const targetPaths = new Map<string, string>();
     for (const [name, fragment] of this.#overlay.children) {
       const content = fragment.children.get(OVERLAY);
@@ -64,7 +64,7 @@ class Overlay {
       const target = this.#target(name, fragment);
       this.#keepPhandles(target, content);
       this.#merge(target, content);
-      targetPaths.set(name, this.#pathOf.get(target)!);
+      targetPaths.set(name, this.#placeOf.get(target)!.path);
     }
     this.#addSymbols(targetPaths);
     return { ...this.#base, root: this.#root };
@@ -118,6 +118,7 @@ class Overlay {
   #resolveLabels(): void {
     const fixups = this.#overlay.children.get(FIXUPS);
     for (const [label, places] of fixups?.properties ?? []) {
+      if (places.at(-1) !== 0) throw this.#corrupt(`the fixups of label ${label} have no end`);
       const phandle = this.#phandleOfLabel(label);
       for (const place of texts(places)) {
         const [path, name, offset, ...rest] = place.split(":");
@@ -149,16 +150,19 @@ class Overlay {
     );
   }
 
-  #register(node: EditableNode, path: string): void {
-    for (const [below, at] of walkNodes(node, path)) {
-      // Overlays into overlays would nest without end.
-      if (at !== "/" && at.split("/").length > MAX_FDT_DEPTH) {
-        const state = `the device tree would be more than ${MAX_FDT_DEPTH} levels deep`;
-        throw new FastboopError({ kind: "limit", action: this.#action, state });
-      }
-      this.#pathOf.set(below, at);
-      const phandle = phandleOf(below);
-      if (phandle !== undefined) this.#byPhandle.set(phandle, below);
+  /** Paths share what is above them until one is written out: long names make gigabytes of them. */
+  #register(node: EditableNode, path: string, depth: number): void {
+    // Overlays into overlays would nest without end.
+    if (depth > MAX_FDT_DEPTH) {
+      const state = `the device tree would be more than ${MAX_FDT_DEPTH} levels deep`;
+      throw new FastboopError({ kind: "limit", action: this.#action, state });
+    }
+    this.#placeOf.set(node, { path, depth });
+    const phandle = phandleOf(node);
+    if (phandle !== undefined) this.#byPhandle.set(phandle, node);
+    const prefix = depth === 1 ? "" : path;
+    for (const child of node.children.values()) {
+      this.#register(child, `${prefix}/${child.name}`, depth + 1);
     }
   }
 
@@ -207,7 +211,7 @@ class Overlay {
     for (const [name, value] of content.properties) target.properties.set(name, value);
     const phandle = phandleOf(target);
     if (phandle !== undefined) this.#byPhandle.set(phandle, target);
-    const path = this.#pathOf.get(target)!;
+    const { path, depth } = this.#placeOf.get(target)!;
     for (const [name, child] of content.children) {
       const into = target.children.get(name);
       if (into !== undefined) {
@@ -215,7 +219,7 @@ class Overlay {
         continue;
       }
       target.children.set(name, child);
-      this.#register(child, path === "/" ? `/${name}` : `${path}/${name}`);
+      this.#register(child, `${depth === 1 ? "" : path}/${name}`, depth + 1);
     }
   }
 

@@ -10,9 +10,6 @@ import { FastboopError } from "../errors/errors.ts";
 import { linuxBanner } from "./linux_banner.ts";
 
 export interface Arm64Image {
-  readonly textOffsetBytes: number;
-  /** Memory it takes, which is more than the file has. */
-  readonly imageSizeBytes: number;
   /** Its `Linux version` text without these two words. */
   readonly banner: string;
   readonly release: string;
@@ -46,10 +43,5 @@ export function parseArm64Image(bytes: Uint8Array, what: string): Arm64Image {
     fail(`the header claims ${imageSize} bytes at ${textOffset}`);
   }
   const banner = linuxBanner(bytes) ?? fail('it holds no "Linux version" text: it is cut short');
-  return {
-    textOffsetBytes: Number(textOffset),
-    imageSizeBytes: Number(imageSize),
-    banner,
-    release: banner.split(" ")[0]!,
-  };
+  return { banner, release: banner.split(" ")[0]! };
 }

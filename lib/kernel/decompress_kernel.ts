@@ -14,6 +14,11 @@ export type KernelCodec = "gzip" | "zstd" | "xz" | "lz4" | "lzma" | "bzip2" | "l
 /** Largest uncompressed kernel that is unwrapped. */
 export const MAX_KERNEL_BYTES = 256 << 20;
 
+/** What may still come out of streams: of the layers of one kernel, or of all kernels of one search. */
+export interface UnpackBudget {
+  leftBytes: number;
+}
+
 /** `lzma` begins with the properties every kernel build uses, and a dictionary of whole KiB. */
 const OTHERS: readonly [KernelCodec, readonly number[]][] = [
   ["lzma", [0x5d, 0, 0]],
@@ -43,49 +48,66 @@ export interface DecompressedKernel {
  * Decompresses one stream.
  *
  * @param plainSizeBytes what stands behind the stream in a bzImage or zboot image; must come out exactly.
- * @throws {FastboopError} `corrupt`, `limit` above {@link MAX_KERNEL_BYTES}, `unsupported` naming the codec.
+ * @param budget what it takes of it is what came out; of a stream that fails, all that could have.
+ * @throws {FastboopError} `corrupt`, `limit` above {@link MAX_KERNEL_BYTES} or the budget, `unsupported`
+ * naming the codec.
  */
 export function decompressKernel(
   bytes: Uint8Array,
   codec: KernelCodec,
   plainSizeBytes?: number,
+  budget: UnpackBudget = { leftBytes: MAX_KERNEL_BYTES },
 ): DecompressedKernel {
-  if (plainSizeBytes !== undefined && plainSizeBytes > MAX_KERNEL_BYTES) {
-    throw fail("limit", codec, `it holds more than ${MAX_KERNEL_BYTES} bytes`);
+  if (codec === "bzip2" || codec === "lzo") {
+    throw fail("unsupported", codec, `there is no decoder for ${codec} here`);
   }
-  const plain = decode(bytes, codec, plainSizeBytes);
+  const mostBytes = Math.min(MAX_KERNEL_BYTES, budget.leftBytes);
+  if (mostBytes < Math.max(1, plainSizeBytes ?? 0)) {
+    throw fail("limit", codec, `it holds more than ${mostBytes} bytes`);
+  }
+  const boundBytes = plainSizeBytes ?? mostBytes;
+  budget.leftBytes -= boundBytes;
+  const plain = decode(bytes, codec, boundBytes, plainSizeBytes);
+  budget.leftBytes += boundBytes - plain.bytes.length;
   if (plainSizeBytes === undefined || plain.bytes.length === plainSizeBytes) return plain;
   throw fail("corrupt", codec, `${plain.bytes.length} of ${plainSizeBytes} bytes came out`);
 }
 
 function decode(
   bytes: Uint8Array,
-  codec: KernelCodec,
+  codec: Exclude<KernelCodec, "bzip2" | "lzo">,
+  boundBytes: number,
   plainSizeBytes: number | undefined,
 ): DecompressedKernel {
-  if (codec === "lz4") {
-    return { bytes: decompressLz4Legacy(bytes, MAX_KERNEL_BYTES), storedBytes: bytes.length };
+  try {
+    if (codec === "lz4") {
+      return { bytes: decompressLz4Legacy(bytes, boundBytes), storedBytes: bytes.length };
+    }
+    if (codec === "lzma") {
+      return { bytes: decodeLzma(bytes, boundBytes, plainSizeBytes), storedBytes: bytes.length };
+    }
+    const { bytes: plain, endBytes } = decompressAt(bytes, 0, codec, boundBytes);
+    return { bytes: plain, storedBytes: endBytes };
+  } catch (error) {
+    const isOther = error instanceof FastboopError && error.kind === "limit" &&
+      plainSizeBytes !== undefined;
+    if (!isOther) throw error;
+    throw fail("corrupt", codec, `more than the ${plainSizeBytes} bytes behind it came out`);
   }
-  if (codec === "lzma") {
-    return { bytes: decodeLzma(bytes, plainSizeBytes), storedBytes: bytes.length };
-  }
-  if (codec === "bzip2" || codec === "lzo") {
-    throw fail("unsupported", codec, `there is no decoder for ${codec} here`);
-  }
-  const { bytes: plain, endBytes } = decompressAt(bytes, 0, codec, MAX_KERNEL_BYTES);
-  return { bytes: plain, storedBytes: endBytes };
 }
 
 /** The header's own size may be unknown (all ones), which is what `xz --format=lzma` writes to a pipe. */
-function decodeLzma(bytes: Uint8Array, plainSizeBytes: number | undefined): Uint8Array {
+function decodeLzma(
+  bytes: Uint8Array,
+  boundBytes: number,
+  plainSizeBytes: number | undefined,
+): Uint8Array {
   if (bytes.length < LZMA_HEADER_BYTES + 5) throw fail("corrupt", "lzma", "it is cut short");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const stated = view.getBigUint64(5, true);
   const size = stated === 0xffffffffffffffffn ? plainSizeBytes : Number(stated);
   if (size === undefined) throw fail("unsupported", "lzma", "nothing tells its plain size");
-  if (size > MAX_KERNEL_BYTES) {
-    throw fail("limit", "lzma", `it holds more than ${MAX_KERNEL_BYTES} bytes`);
-  }
+  if (size > boundBytes) throw fail("limit", "lzma", `it holds more than ${boundBytes} bytes`);
   if (size > bytes.length * MOST_TIMES_SMALLER) {
     throw fail("corrupt", "lzma", `${bytes.length} bytes claim to hold ${size}`);
   }

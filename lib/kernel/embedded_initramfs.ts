@@ -57,7 +57,7 @@ function archiveAt(
     const { members, archiveCount } = readInitramfs(bytes);
     const initramfs = { members, archiveCount, compressions: [compression] };
     // Where a format does not tell its end, the search goes on behind the signature.
-    const skipBytes = endBytes === kernel.length ? 0 : (endBytes - at) & ~(ALIGNMENT - 1);
+    const skipBytes = endBytes === kernel.length ? 0 : (endBytes - at - 1) & ~(ALIGNMENT - 1);
     return { initramfs, skipBytes };
   } catch (error) {
     if (error instanceof FastboopError && error.kind !== "internal") return undefined;

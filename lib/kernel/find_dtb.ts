@@ -1,14 +1,11 @@
 /** The flattened device tree of one board among those a tree has built. */
-import { FastboopError } from "../errors/errors.ts";
+import { MAX_FDT_BYTES } from "../devicetree/parse_fdt.ts";
+import { checkDtbName } from "./check_dtb_name.ts";
+import { dtbProblem } from "./dtb_problem.ts";
 import type { TreeDtb, TreeLocation } from "./kernel_tree.ts";
 import type { MissingPiece } from "./missing_piece.ts";
 import { nearMatches } from "../bytes/near_matches.ts";
 import type { TreeFiles } from "./tree_files.ts";
-
-/** Device trees stay below 2 MiB, the most the arm64 kernel maps (Documentation/arch/arm64/booting.rst). */
-const MAX_DTB_BYTES = 2 << 20;
-const FDT_MAGIC = 0xd00dfeed;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._,+-]*(\/[A-Za-z0-9][A-Za-z0-9._,+-]*)*$/;
 
 /**
  * Looks for `<name>.dtb` below `arch/arm64/boot/dts`, then for its base name in any vendor's folder.
@@ -21,14 +18,7 @@ export async function findDtb(
   location: TreeLocation,
   name: string,
 ): Promise<TreeDtb | MissingPiece> {
-  if (!NAME.test(name)) {
-    throw new FastboopError({
-      kind: "usage",
-      action: "Look for the device tree",
-      state: `"${name}" is no name like qcom/sdm845-oneplus-fajita`,
-      hint: "Correct devicetree_name in the device profile",
-    });
-  }
+  checkDtbName(name);
   const below = "arch/arm64/boot/dts";
   const root = `${location.outDir}/${below}`;
   const missing = (text: string): MissingPiece => ({
@@ -46,16 +36,11 @@ export async function findDtb(
     }
     path = `${root}/${found[0]!}`;
   }
-  const bytes = await files.read(path, MAX_DTB_BYTES);
+  const bytes = await files.read(path, MAX_FDT_BYTES);
   const shown = path.slice(location.outDir.length + 1);
   if (bytes === undefined) return missing(`${shown} is no file`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 40 || view.getUint32(0, false) !== FDT_MAGIC) {
-    return missing(`${shown} is no flattened device tree`);
-  }
-  const sizeBytes = view.getUint32(4, false);
-  if (sizeBytes > bytes.length) return missing(`${shown} is cut short`);
-  return { path, bytes };
+  const problem = dtbProblem(bytes);
+  return problem === undefined ? { path, bytes } : missing(`${shown} is ${problem}`);
 }
 
 /** Built trees, one or two folders deep. */

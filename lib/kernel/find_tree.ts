@@ -21,8 +21,6 @@ import { TreeFiles } from "./tree_files.ts";
 export interface FindTreeOptions {
   /** `KBUILD_OUTPUT`, `CROSS_COMPILE`, `LLVM`, and what make itself needs (`PATH`). */
   env: Readonly<Record<string, string | undefined>>;
-  /** `O=`. */
-  outputDir?: string;
   /** Architecture of the device profile; another one in the tree is an error. */
   arch?: Arch;
   /** Device tree to find, as device profiles name it; arm64 only. */
@@ -40,7 +38,6 @@ const MAX_CONFIG_BYTES = 16 << 20;
 export async function findKernelTree(dir: string, options: FindTreeOptions): Promise<KernelTree> {
   const files = new TreeFiles();
   const location = await locateTree(files, dir, {
-    ...(options.outputDir === undefined ? {} : { outputDir: options.outputDir }),
     ...(options.env["KBUILD_OUTPUT"] === undefined
       ? {}
       : { kbuildOutput: options.env["KBUILD_OUTPUT"] }),

@@ -8,7 +8,13 @@ import { FastboopError } from "../errors/errors.ts";
 import type { Arch } from "./arch.ts";
 import { isArm64Image, parseArm64Image } from "./arm64_image.ts";
 import { parseBzImage } from "./bzimage.ts";
-import { decompressKernel, kernelCodec, MAX_KERNEL_BYTES } from "./decompress_kernel.ts";
+import {
+  decompressKernel,
+  kernelCodec,
+  MAX_KERNEL_BYTES,
+  type UnpackBudget,
+} from "./decompress_kernel.ts";
+import { refuseOtherMachine } from "./kernel_machine.ts";
 import { isZboot, parseZboot } from "./zboot.ts";
 
 export { MAX_KERNEL_BYTES };
@@ -33,31 +39,35 @@ const MAX_LAYERS = 3;
  * Recognises and unwraps a kernel image by its content.
  *
  * @param what names the file in errors.
- * @throws {FastboopError} `corrupt` when it is no whole image of `arch`, `unsupported` for other formats
- * and codecs, `limit` above {@link MAX_KERNEL_BYTES}.
+ * @param budget for all layers together, and for other kernels when they share it.
+ * @throws {FastboopError} `corrupt` when it is no whole image of `arch`, `unsupported` for other machines,
+ * formats and codecs, `limit` above {@link MAX_KERNEL_BYTES} or the budget.
  */
-export function unwrapKernelImage(stored: Uint8Array, arch: Arch, what: string): KernelImage {
+export function unwrapKernelImage(
+  stored: Uint8Array,
+  arch: Arch,
+  what: string,
+  budget: UnpackBudget = { leftBytes: MAX_KERNEL_BYTES },
+): KernelImage {
   if (stored.length > MAX_KERNEL_BYTES) {
     const state = `it is larger than ${MAX_KERNEL_BYTES} bytes`;
     throw new FastboopError({ kind: "limit", action: `Read kernel image ${what}`, state });
   }
-  if (arch === "x86_64") return { arch, bytes: stored, ...pick(parseBzImage(stored, what)) };
+  refuseOtherMachine(stored, arch, what);
+  if (arch === "x86_64") return { arch, bytes: stored, ...parseBzImage(stored, what) };
   let bytes = stored;
   let gzip: Uint8Array | undefined;
   for (let layer = 0; layer < MAX_LAYERS && !isArm64Image(bytes); layer++) {
-    const inner = unwrapLayer(bytes, what);
+    const inner = unwrapLayer(bytes, what, budget);
     if (inner === undefined) {
       if (layer === 0) throw unknown(what);
       break;
     }
     ({ bytes, gzip } = inner);
+    refuseOtherMachine(bytes, arch, what);
   }
-  const facts = pick(parseArm64Image(bytes, what));
+  const facts = parseArm64Image(bytes, what);
   return { arch, bytes, ...(gzip === undefined ? {} : { gzip }), ...facts };
-}
-
-function pick({ release, banner }: { release: string; banner: string }) {
-  return { release, banner };
 }
 
 interface Layer {
@@ -65,7 +75,7 @@ interface Layer {
   readonly gzip: Uint8Array | undefined;
 }
 
-function unwrapLayer(bytes: Uint8Array, what: string): Layer | undefined {
+function unwrapLayer(bytes: Uint8Array, what: string, budget: UnpackBudget): Layer | undefined {
   const zboot = isZboot(bytes) ? parseZboot(bytes, what) : undefined;
   const payload = zboot?.payload ?? bytes;
   const codec = kernelCodec(payload);
@@ -75,7 +85,7 @@ function unwrapLayer(bytes: Uint8Array, what: string): Layer | undefined {
     throw new FastboopError({ kind: "corrupt", action: `Read EFI zboot image ${what}`, state });
   }
   try {
-    const plain = decompressKernel(payload, codec, zboot?.plainSizeBytes);
+    const plain = decompressKernel(payload, codec, zboot?.plainSizeBytes, budget);
     // A device tree may follow the stream.
     const gzip = codec === "gzip" ? payload.subarray(0, plain.storedBytes) : undefined;
     return { bytes: plain.bytes, gzip };

@@ -13,8 +13,6 @@ const MAX_MAKEFILE_BYTES = 4 << 20;
 const UNSAFE_PATH = /[\s:$#%'"`\\;&|<>(){}*?[\]!]/;
 
 export interface LocateOptions {
-  /** `O=`: beats `KBUILD_OUTPUT`. */
-  outputDir?: string;
   /** `KBUILD_OUTPUT`. */
   kbuildOutput?: string;
 }
@@ -57,9 +55,8 @@ async function isSource(files: TreeFiles, dir: string, makefile: string): Promis
 async function outputOf(
   files: TreeFiles,
   sourceDir: string,
-  options: LocateOptions,
+  { kbuildOutput: wanted }: LocateOptions,
 ): Promise<string> {
-  const wanted = options.outputDir ?? options.kbuildOutput;
   if (wanted === undefined || wanted === "") return sourceDir;
   // make resolves a relative one in the directory it works in, which is the top of the sources.
   const path = wanted.startsWith("/") ? wanted : join(sourceDir, wanted);
@@ -69,9 +66,7 @@ async function outputOf(
     kind: "tree",
     action: `Use the build output of kernel tree "${sourceDir}"`,
     state: `"${path}" is not there`,
-    hint: options.outputDir === undefined
-      ? "Unset KBUILD_OUTPUT, or build into it first"
-      : "Correct O=, or build into it first",
+    hint: "Unset KBUILD_OUTPUT, or build into it first",
   });
 }
 

@@ -70,16 +70,20 @@ export function parseModinfoSection(section: Uint8Array): ModinfoEntries {
     firmware: [],
   };
   let vermagic: string | undefined;
+  let equals = 0;
   for (let at = 0; at < text.length;) {
     const zero = text.indexOf("\0", at);
     const end = zero < 0 ? text.length : zero;
-    const equals = text.indexOf("=", at);
+    // Not looked for again before it is reached: entries without one would make that quadratic.
+    if (equals < at || at === 0) equals = text.indexOf("=", at);
     if (equals < 0) break;
     if (equals < end) {
       const value = () => text.slice(equals + 1, end);
       switch (text.slice(at, equals)) {
         case "depends":
-          found.depends.push(...value().split(",").filter((name) => name !== "").map(moduleName));
+          for (const name of value().split(",")) {
+            if (name !== "") found.depends.push(moduleName(name));
+          }
           break;
         case "softdep":
           found.softdeps.push(value());

@@ -47,7 +47,8 @@ export async function modulesDigest(
       digests[i] = await digestOf(files, `${outDir}/${names[i]}`, i < modules.length, options);
     }
   };
-  await Promise.all(Array.from({ length: PARALLEL }, work));
+  const stopped = () => next = names.length;
+  await Promise.all(Array.from({ length: PARALLEL }, () => work().finally(stopped)));
   const whole = createHash("sha256");
   for (const [i, name] of names.entries()) whole.update(`${digests[i]} ${name}\n`);
   return whole.digest("hex");

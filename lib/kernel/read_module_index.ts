@@ -118,9 +118,13 @@ function parseWeakdeps(text: string): Map<string, string[]> {
 function parseAliases(text: string): ModuleAlias[] {
   const aliases: ModuleAlias[] = [];
   for (const line of text.split("\n")) {
+    if (!/^alias\s/.test(line)) continue;
+    const words = line.slice("alias".length).trim();
     // A pattern may hold blanks (dmi:*), the module's name may not.
-    const match = /^alias\s+(.*\S)\s+(\S+)\s*$/.exec(line);
-    if (match) aliases.push({ pattern: match[1]!, module: moduleName(match[2]!) });
+    const blank = words.search(/\s\S+$/);
+    if (blank < 0) continue;
+    const module = moduleName(words.slice(blank + 1));
+    aliases.push({ pattern: words.slice(0, blank).trimEnd(), module });
   }
   return aliases;
 }

@@ -50,6 +50,8 @@ export interface Resolution {
 
 /** A few hundred are much for an initramfs; a hostile index could make it thousands. */
 const MAX_CLOSURE = 4096;
+/** Aliases that words are compared with: a thousand words take less than half of it. */
+const MAX_COMPARISONS = 1 << 26;
 /** Real chains are 3 or 4 long. */
 const MAX_SOFT_DEPTH = 256;
 
@@ -64,7 +66,7 @@ export interface ResolveOptions {
 /**
  * Modules to load for `requests`, in load order, each with its reasons.
  *
- * @throws {FastboopError} `limit` when they need more than 4096 modules.
+ * @throws {FastboopError} `limit` when they need more than 4096 modules, or too many words are looked up.
  */
 export function resolveModules(
   index: ModuleIndex,
@@ -120,6 +122,7 @@ class Walk {
   readonly #explained = new Set<string>();
   readonly #resolved = new Map<string, Match[] | undefined>();
   #depth = 0;
+  #comparisons = 0;
   readonly #folded: { pattern: string; stored: string; module: string }[];
 
   constructor(readonly index: ModuleIndex, readonly takesWeak: boolean) {
@@ -155,6 +158,8 @@ class Walk {
     if (this.index.modules.has(name)) return [{ module: name }];
     if (this.index.builtin.has(name)) return [];
     const alias = foldAlias(wanted);
+    this.#comparisons += this.#folded.length + this.index.builtinAliases.length;
+    if (this.#comparisons > MAX_COMPARISONS) this.#tooMany("they name too many aliases");
     const matches = this.#folded.filter(({ pattern }) => aliasMatches(pattern, alias));
     if (matches.length > 0) return unique(matches);
     return this.index.builtinAliases.some((pattern) => aliasMatches(pattern, alias))

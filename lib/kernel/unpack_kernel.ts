@@ -6,7 +6,12 @@
  */
 import { FastboopError } from "../errors/errors.ts";
 import { isBzImage } from "./bzimage.ts";
-import { decompressKernel, kernelCodec } from "./decompress_kernel.ts";
+import {
+  decompressKernel,
+  kernelCodec,
+  MAX_KERNEL_BYTES,
+  type UnpackBudget,
+} from "./decompress_kernel.ts";
 import { unpackBzImage } from "./unpack_bzimage.ts";
 import { isZboot, parseZboot } from "./zboot.ts";
 
@@ -16,13 +21,14 @@ const MAX_LAYERS = 3;
  * Unwraps until nothing known is around it; what has no known wrapping comes back as it is.
  *
  * @throws {FastboopError} `corrupt` when a stream is broken, `unsupported` for codecs there is no decoder
- * of, `limit` above 256 MiB.
+ * of, `limit` above 256 MiB, all layers together.
  */
 export function unpackKernel(stored: Uint8Array, what: string): Uint8Array {
   let bytes = stored;
+  const budget = { leftBytes: MAX_KERNEL_BYTES };
   try {
     for (let layer = 0; layer < MAX_LAYERS; layer++) {
-      const inner = unwrap(bytes, what);
+      const inner = unwrap(bytes, what, budget);
       if (inner === undefined) return bytes;
       bytes = inner;
     }
@@ -41,13 +47,13 @@ export function unpackKernel(stored: Uint8Array, what: string): Uint8Array {
   }
 }
 
-function unwrap(bytes: Uint8Array, what: string): Uint8Array | undefined {
-  if (isBzImage(bytes)) return unpackBzImage(bytes, what);
+function unwrap(bytes: Uint8Array, what: string, budget: UnpackBudget): Uint8Array | undefined {
+  if (isBzImage(bytes)) return unpackBzImage(bytes, what, budget);
   const zboot = isZboot(bytes) ? parseZboot(bytes, what) : undefined;
   const payload = zboot?.payload ?? bytes;
   const codec = kernelCodec(payload);
-  if (codec !== undefined) return decompressKernel(payload, codec, zboot?.plainSizeBytes).bytes;
-  return zboot && unread(zboot.codec);
+  if (codec === undefined) return zboot && unread(zboot.codec);
+  return decompressKernel(payload, codec, zboot?.plainSizeBytes, budget).bytes;
 }
 
 function unread(codec: string): never {

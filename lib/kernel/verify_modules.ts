@@ -165,8 +165,9 @@ async function compareIndexes(
   for (const [path, dependencies] of dep) {
     const stored = listed?.get(path);
     if (stored === undefined) continue;
-    const lost = dependencies.filter((needed) => !stored.includes(needed));
-    const extra = stored.filter((needed) => !dependencies.includes(needed) && damaged.size === 0);
+    const [has, needs] = [new Set(stored), new Set(dependencies)];
+    const lost = dependencies.filter((needed) => !has.has(needed));
+    const extra = stored.filter((needed) => !needs.has(needed) && damaged.size === 0);
     if (lost.length > 0) say(path, `modules.dep does not say that it needs ${lost.join(", ")}`);
     if (extra.length > 0) say(path, `modules.dep says it needs ${extra.join(", ")}, wrongly`);
   }

@@ -137,6 +137,9 @@ Deno.test({
     await fails(`/dts-v1/; /plugin/; &{/soc/gone} { x; };`, base, "not-found", /\/soc\/gone/);
     const aimless = `/dts-v1/; / { fragment@0 { __overlay__ { x; }; }; };`;
     await fails(aimless, base, "corrupt", /neither target nor target-path/);
+    const endless = `/dts-v1/; / { fragment@0 { target = <0xffffffff>; __overlay__ { x; }; };
+      __fixups__ { i2c = [2f 66 72 61 67 6d 65 6e 74 40 30 3a 74 61 72 67 65 74 3a 30]; }; };`;
+    await fails(endless, base, "corrupt", /fixups of label i2c have no end/);
   },
 });
 
@@ -175,6 +178,19 @@ Deno.test({
     }
     assert.ok(failures > 5000, `only ${failures} of the damaged overlays were refused`);
   },
+});
+
+Deno.test("applyOverlay() holds no long paths of a tree that is deep and wide", () => {
+  const long = "n".repeat(250);
+  const deep: Token[] = [["{", ""], ...Array.from({ length: 62 }, (): Token => ["{", long])];
+  const wide = Array.from({ length: 20_000 }, (_, i): Token[] => [["{", `${i}`], ["}"]]).flat();
+  const ends = Array.from({ length: 63 }, (): Token => ["}"]);
+  const base = editFdt(parseFdt(fdtBlob([...deep, ...wide, ...ends, ["end"]]), "base"));
+  const before = Deno.memoryUsage().heapUsed;
+  applyOverlay(base, parseFdt(fdtBlob([["{", ""], ["}"], ["end"]]), "x"), "x");
+  const grownBytes = Deno.memoryUsage().heapUsed - before;
+  // Written out they would be 310 MB.
+  assert.ok(grownBytes < 150e6, `${grownBytes} bytes more`);
 });
 
 /** An overlay whose fragments each go into what the one before brought. */

@@ -55,7 +55,6 @@ Deno.test("findKernelTree() takes an output directory by itself, or sources with
     [at.out, { env: { KBUILD_OUTPUT: "/elsewhere" } }],
     [at.src, { env: { KBUILD_OUTPUT: at.out } }],
     [`${at.src}/fs`, { env: { KBUILD_OUTPUT: "../out" } }],
-    [at.src, { outputDir: at.out, env: { KBUILD_OUTPUT: "/elsewhere" } }],
   ];
   for (const [dir, options] of ways) {
     const tree = await find(dir, options);
@@ -92,7 +91,7 @@ Deno.test("findKernelTree() refuses paths kbuild cannot take", async () => {
   await writeFiles(`${dir.path}/plain`, SOURCE_FILES);
   await expectError(
     "tree",
-    () => find(`${dir.path}/plain`, { outputDir: `${dir.path}/my kernel` }),
+    () => find(`${dir.path}/plain`, { env: { KBUILD_OUTPUT: `${dir.path}/my kernel` } }),
     "space",
   );
 });

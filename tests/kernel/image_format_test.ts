@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import { concat } from "../../lib/bytes/concat.ts";
 import { FastboopError } from "../../lib/errors/errors.ts";
 import { parseArm64Image } from "../../lib/kernel/arm64_image.ts";
 import { parseBzImage } from "../../lib/kernel/bzimage.ts";
@@ -34,9 +35,7 @@ Deno.test("parseBzImage() refuses a vmlinux, cuts, 32-bit and old kernels", asyn
 });
 
 Deno.test("parseArm64Image() reads header and banner, and passes the format string over", () => {
-  const image = parseArm64Image(arm64Image(), "x");
-  assert.equal(image.release, RELEASE);
-  assert.equal(image.imageSizeBytes, 8192);
+  assert.equal(parseArm64Image(arm64Image(), "x").release, RELEASE);
 });
 
 Deno.test("parseArm64Image() refuses big-endian, wild sizes and cuts", async () => {
@@ -57,6 +56,21 @@ Deno.test("linuxBanner() finds a banner that lies across two windows", () => {
     image.set(text, at);
     assert.equal(linuxBanner(image), "6.1.0 (a@b)", String(at));
   }
+});
+
+Deno.test("linuxBanner() passes over what is no banner, however often it begins", () => {
+  const text = (banner: string) => linuxBanner(new TextEncoder().encode(banner));
+  assert.equal(text("Linux version 6.1.0"), undefined);
+  assert.equal(text("Linux version \n1\nLinux version 6.1.0\n"), "6.1.0");
+  assert.equal(text(`Linux version 6${"1".repeat(511)}\0`)?.length, 512);
+  assert.equal(text(`Linux version 6${"1".repeat(512)}\0Linux version 5\0`), "5");
+  // Half a minute, when each is followed for itself.
+  const startedAt = performance.now();
+  const many = new TextEncoder().encode("Linux version 1".repeat(1 << 22));
+  assert.equal(linuxBanner(many), undefined);
+  many[many.length - 1] = 0;
+  assert.equal(linuxBanner(many)?.length, 510);
+  assert.ok(performance.now() - startedAt < 15_000);
 });
 
 Deno.test("unwrapKernelImage() unwraps gzip and zboot to the plain Image", () => {
@@ -89,16 +103,46 @@ Deno.test("unwrapKernelImage() names what it cannot read", async () => {
   const lzo = new Uint8Array([0x89, 0x4c, 0x5a, 0x4f, 0, 0, 0, 0]);
   await expectError("unsupported", attempt(zboot("lzo", lzo, 1)), "lzo", "Image.gz");
   await expectError("unsupported", attempt(new TextEncoder().encode("BZh91AY&SY")), "bzip2");
-  await expectError("unsupported", attempt(bzImage()), "neither");
+  await expectError("unsupported", attempt(new Uint8Array(5000)), "neither");
   await expectError("corrupt", attempt(gzipSync(plain).subarray(0, -9)), "cut short");
   await expectError("corrupt", attempt(zboot("zstd22", zstd, plain.length + 1)), "came out");
   await expectError("corrupt", attempt(gzipSync(new Uint8Array(5000))), "ARMd");
   await expectError("limit", attempt(zboot("zstd22", zstd, 0xffffffff)));
 });
 
+Deno.test("unwrapKernelImage() names both machines, through what compresses the kernel", async () => {
+  const big = new Uint8Array(4 << 20).map((_, i) => (i * i) >>> 7);
+  const wraps = [(bytes: Uint8Array) => bytes, gzipSync, zstdCompressSync];
+  for (const wrap of wraps) {
+    const arm = wrap(concat([arm64Image(), big]));
+    const onPc = () => unwrapKernelImage(arm, "x86_64", "x");
+    await expectError("unsupported", onPc, "it is for aarch64, the device is x86_64");
+    const pc = wrap(concat([bzImage(), big]));
+    const onPhone = () => unwrapKernelImage(pc, "aarch64", "x");
+    await expectError("unsupported", onPhone, "it is for x86_64, the device is aarch64");
+  }
+  const zbooted = zboot("zstd22", zstdCompressSync(bzImage()), 2048);
+  const inside = () => unwrapKernelImage(zbooted, "aarch64", "x");
+  await expectError("unsupported", inside, "it is for x86_64, the device is aarch64");
+  const damaged = gzipSync(concat([arm64Image(), big])).fill(0xff, 10);
+  await expectError("corrupt", () => unwrapKernelImage(damaged, "x86_64", "x"), "HdrS");
+});
+
 Deno.test("unwrapKernelImage() stops a bomb at 256 MiB", async () => {
   const bomb = gzipSync(new Uint8Array((256 << 20) + 1), { level: 1 });
   await expectError("limit", () => unwrapKernelImage(bomb, "aarch64", "x"));
+  const budget = { leftBytes: 1000 };
+  const small = () => unwrapKernelImage(gzipSync(arm64Image()), "aarch64", "x", budget);
+  await expectError("limit", small, "more than 1000 bytes");
+  assert.equal(budget.leftBytes, 0);
+  await expectError("limit", small, "more than 0 bytes");
+});
+
+Deno.test("unwrapKernelImage() bounds all layers together", async () => {
+  const inner = gzipSync(concat([arm64Image(), new Uint8Array(160 << 20)]), { level: 1 });
+  const padded = concat([inner, new Uint8Array(128 << 20)]);
+  const nested = gzipSync(padded, { level: 1 });
+  await expectError("limit", () => unwrapKernelImage(nested, "aarch64", "x"), "more than");
 });
 
 Deno.test("parseZboot() finds payloads outside of the file", async () => {

@@ -23,6 +23,16 @@ Deno.test("parseModinfo() reads depends, softdep, aliases and vermagic", () => {
   });
 });
 
+Deno.test("parseModinfo() reads a long list, and entries without a key, in no time", () => {
+  const many = parseModinfo(moduleElf({ depends: "a,".repeat(1 << 20) }), "x.ko");
+  assert.equal(many.depends.length, 1 << 20);
+  // Each of these would be searched to the end: that takes the better part of an hour.
+  const empty = new Uint8Array(8 << 20);
+  empty.set(new TextEncoder().encode("vermagic=6.1.0"), empty.length - 15);
+  const bytes = elf(62, 1, [], [{ name: ".modinfo", data: empty }]);
+  assert.equal(parseModinfo(bytes, "x.ko").vermagic, "6.1.0");
+});
+
 Deno.test("parseModinfo() says so when the section is missing", async () => {
   const bytes = elf(62, 1, [], [{ name: ".text", data: new Uint8Array(4) }]);
   await expectError("corrupt", () => parseModinfo(bytes, "x.ko"), ".modinfo", "make modules");

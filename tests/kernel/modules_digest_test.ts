@@ -69,6 +69,20 @@ Deno.test("modulesDigest() does not keep what was written moments before it was 
   assert.ok(files.reads.includes("libcrc32c.ko"));
 });
 
+Deno.test("modulesDigest() reads no more when one module is missing", async () => {
+  await using held = await temporary();
+  const names = Array.from({ length: 50 }, (_, i) => `m${i}`);
+  await writeFiles(held.path, {
+    "modules.order": ["gone", ...names].map((name) => `${name}.o\n`).join(""),
+    ...Object.fromEntries(names.map((name) => [`${name}.ko`, "content"])),
+  });
+  const files = new CountingFiles();
+  const digest = modulesDigest(files, held.path, { cache: new DigestCache(), nowMs });
+  await assert.rejects(digest, { kind: "tree" });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.ok(files.reads.length < 10, `${files.reads.length} files were read`);
+});
+
 Deno.test("modulesDigest() answers tree for a module that is missing or changes meanwhile", async () => {
   await using held = await temporary();
   await writeBuild(held.path, "x86_64");

@@ -90,3 +90,24 @@ Deno.test("readModuleIndex() reads weak dependencies, from the modules and from 
     assert.deepEqual(weakdeps!.get("phy_a"), ["phy_b"]);
   }
 });
+
+Deno.test("readModuleIndex() reads aliases with blanks, and lines of nothing else", async () => {
+  const alias = [
+    "# Aliases",
+    "alias dmi:*pn A  B* c-d  ",
+    "alias\tx\ty",
+    "alias alone",
+    `alias${" ".repeat(1 << 20)}`,
+    `alias p${" ".repeat(1 << 20)}m`,
+    "alias",
+    "aliases a b",
+  ].join("\n");
+  const stored = { "modules.dep": "", "modules.softdep": "", "modules.alias": alias };
+  const files = Object.fromEntries(Object.entries(stored).map(([k, v]) => [`${D}/${k}`, v]));
+  const { aliases } = await readModuleIndex(new MemoryTree(files), D);
+  assert.deepEqual(aliases, [
+    { pattern: "dmi:*pn A  B*", module: "c_d" },
+    { pattern: "x", module: "y" },
+    { pattern: "p", module: "m" },
+  ]);
+});

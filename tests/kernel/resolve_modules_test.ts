@@ -144,3 +144,11 @@ Deno.test("resolveModules() takes weak dependencies only when it is told to, as 
   assert.deepEqual(weak.reasons.map(describeReason), ["weak dependency of erofs"]);
   assert.ok(moduleClosure(index, ["erofs"]).some(({ name }) => name === "r8169"));
 });
+
+Deno.test("resolveModules() does not look for words of an index without end", () => {
+  const aliases = Array.from({ length: 200_000 }, () => ({ pattern: "x", module: "r8169" }));
+  const words = Array.from({ length: 100_000 }, (_, i) => `no_${i}`);
+  const softdeps = new Map([["r8169", { pre: words, post: [] }]]);
+  const resolve = () => resolveModules({ ...INDEX, aliases, softdeps }, [{ word: "r8169" }]);
+  assert.throws(resolve, { kind: "limit" });
+});

@@ -16,11 +16,11 @@ import {
  *
  * @param what names the file in errors.
  * @throws {FastboopError} `corrupt` for an offset outside of the file, a part that is met twice or anything
- * cut short; `unsupported` for another version's.
+ * cut short; `unsupported` for another version's; `limit` when the keys are too long all together.
  */
 export function decodeIndex(bytes: Uint8Array, what: string): IndexRecord[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const fail = (state: string, kind: "corrupt" | "unsupported" = "corrupt"): never => {
+  const fail = (state: string, kind: "corrupt" | "unsupported" | "limit" = "corrupt"): never => {
     throw new FastboopError({
       kind,
       action: `Read "${what}"`,
@@ -43,6 +43,7 @@ export function decodeIndex(bytes: Uint8Array, what: string): IndexRecord[] {
   };
   const records: IndexRecord[] = [];
   const seen = new Set<number>();
+  let keyCharacters = 0;
   const pending = [{ reference: view.getUint32(8), key: "" }];
   for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
     // The root of an index without records has no parts, and no place in the file.
@@ -70,6 +71,10 @@ export function decodeIndex(bytes: Uint8Array, what: string): IndexRecord[] {
     if ((node.reference & HAS_VALUES) === 0) continue;
     const count = numberAt(at);
     at += 4;
+    // Each value is there once as well.
+    if (count > bytes.length / MIN_VALUE_BYTES - records.length) fail("values are out of place");
+    keyCharacters += count * key.length;
+    if (keyCharacters > MAX_KEYS_CHARACTERS) fail("its keys are too long all together", "limit");
     for (let i = 0; i < count; i++) {
       const priority = numberAt(at);
       const value = textAt(at + 4);
@@ -81,3 +86,7 @@ export function decodeIndex(bytes: Uint8Array, what: string): IndexRecord[] {
 }
 
 const latin1 = new TextDecoder("latin1");
+/** A priority and the NUL of an empty text. */
+const MIN_VALUE_BYTES = 5;
+/** Keys share their beginnings in the file; Debian's have 3 MiB. */
+const MAX_KEYS_CHARACTERS = 64 << 20;

@@ -224,7 +224,8 @@ async function readOrder(tree: FileTree, path: string): Promise<Map<string, numb
     await readTreeFile(tree, path, MAX_ORDER_BYTES, { entry }),
   );
   // A build tree's list names objects; a release's directory has the files' own names.
-  for (const line of text.split("\n")) order.set(line.replace(/\.o$/, ".ko"), order.size);
+  // Of a line that is there twice the last one counts, as in depmod.
+  for (const [at, line] of text.split("\n").entries()) order.set(line.replace(/\.o$/, ".ko"), at);
   return order;
 }
 

@@ -21,8 +21,11 @@ interface Pattern extends DtDriver {
   readonly folded: string;
 }
 
-/** `of:N*T*Cvendor,device` and the same with `C*`, as scripts/mod/file2alias.c writes them. */
-const PLAIN = /^of:N[^C]*?T[^C]*?C([^*?[\]\\]+?)(C\*)?$/;
+/**
+ * `of:N*T*Cvendor,device` and the same with `C*`, as scripts/mod/file2alias.c writes them. A name with a T in it
+ * only makes a pattern one that is tried on every node.
+ */
+const PLAIN = /^of:N[^CT]*T[^CT]*C([^*?[\]\\]+?)(C\*)?$/;
 
 export class DtDrivers {
   readonly #byCompatible = new Map<string, Pattern[]>();

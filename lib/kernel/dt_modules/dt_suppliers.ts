@@ -50,7 +50,7 @@ export function dtSuppliers(fdt: Fdt, node: FdtNode): DtSupplier[] {
     }
     const cellsName = cellsNameOf(node, property);
     if (cellsName === undefined) continue;
-    for (const target of phandleTargets(fdt, cells(node, property), cellsName)) {
+    for (const target of new Set(phandleTargets(fdt, cells(node, property), cellsName))) {
       if (property === "clocks" && feedsBack(fdt, node, target)) continue;
       found.push({ node: target, property });
     }

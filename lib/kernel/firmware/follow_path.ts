@@ -12,6 +12,8 @@ export interface FollowedPath {
 /** The kernel's own bound (include/linux/namei.h, MAXSYMLINKS). */
 const MAX_LINKS = 40;
 const MAX_DEPTH = 256;
+/** PATH_MAX. */
+const MAX_TARGET_CHARACTERS = 4096;
 
 /**
  * Follows `path`, or gives undefined when it leads nowhere. Links stay inside the tree: an absolute target
@@ -33,9 +35,9 @@ export async function followPath(tree: FileTree, path: string): Promise<Followed
     entry = await tree.stat(here);
     if (entry === undefined) return undefined;
     if (entry.kind === "symlink") {
-      if (links.length >= MAX_LINKS) return undefined;
-      links.push({ path: here, entry });
       const target = entry.linkTarget ?? "";
+      if (links.length >= MAX_LINKS || target.length > MAX_TARGET_CHARACTERS) return undefined;
+      links.push({ path: here, entry });
       if (target.startsWith("/")) at = [];
       pending.push(...target.split("/").reverse());
       continue;

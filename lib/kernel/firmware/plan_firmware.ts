@@ -58,7 +58,11 @@ export async function planFirmware(
   const wanted = new Map<string, string[]>();
   if (policy === "auto" || policy === "auto+list") {
     for (const { name, firmware } of modules) {
-      for (const file of firmware) wanted.set(file, [...wanted.get(file) ?? [], name]);
+      for (const file of firmware) {
+        const of = wanted.get(file);
+        if (of === undefined) wanted.set(file, [name]);
+        else of.push(name);
+      }
     }
   }
   if (policy === "list" || policy === "auto+list") {

@@ -18,8 +18,6 @@ import { planStrip } from "./strip_plan.ts";
 export interface PlanNativeOptions {
   /** Directories of modules that were built outside of the tree (`make M=DIR`); they go to `updates/`. */
   outsideDirs?: readonly string[];
-  /** Leaves debug information out; default true. */
-  strip?: boolean;
   signal?: AbortSignal;
 }
 
@@ -45,13 +43,12 @@ export async function planNativeModules(
     const file = files.withFile(`${outDir}/${name}`, (found) => whole(found));
     if (file !== undefined) plan.set(name, file);
   }
-  const strip = options.strip ?? true;
   const add = async (dir: string, stems: readonly string[], target: string, check?: Check) => {
     let yieldedAt = performance.now();
     for (const stem of stems) {
       const file = files.withFile(`${dir}/${stem}.ko`, (found) => {
         check?.(found, stem);
-        return planModule(found, `${stem}.ko`, strip);
+        return planModule(found, `${stem}.ko`);
       });
       if (file === undefined) throw notBuilt(dir, stem);
       plan.set(`${target}/${stem}.ko`, file);
@@ -73,7 +70,7 @@ export async function planNativeModules(
 type Check = (file: PinnedFile, stem: string) => void;
 
 /** A module as it will be shown. */
-function planModule(file: PinnedFile, what: string, strip: boolean): NativeFile {
+function planModule(file: PinnedFile, what: string): NativeFile {
   if (file.stamp.sizeBytes > MAX_MODULE_BYTES) {
     throw new FastboopError({
       kind: "limit",
@@ -81,7 +78,7 @@ function planModule(file: PinnedFile, what: string, strip: boolean): NativeFile 
       state: `it has ${file.stamp.sizeBytes} bytes, the limit is ${MAX_MODULE_BYTES}`,
     });
   }
-  const plan = strip ? feed(planStrip(file.stamp.sizeBytes, printable(what)), file) : undefined;
+  const plan = feed(planStrip(file.stamp.sizeBytes, printable(what)), file);
   if (plan === undefined) return whole(file);
   return { ...whole(file), sizeBytes: plan.sizeBytes, isStripped: true };
 }

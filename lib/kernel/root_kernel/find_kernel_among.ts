@@ -8,6 +8,7 @@ import type { FileTree } from "../../sources/file_tree.ts";
 import type { TreeDtb } from "../kernel_tree.ts";
 import { findRootDtb } from "./find_root_dtb.ts";
 import { findRootKernel, type FindRootKernelOptions, type RootKernel } from "./find_root_kernel.ts";
+import { searchBudget } from "./search_budget.ts";
 
 export interface KernelPlace {
   /** For people: `partition 1 "boot"`. */
@@ -49,10 +50,10 @@ export async function findKernelAmong(
   places: AsyncIterable<KernelPlace>,
   options: FindKernelAmongOptions,
 ): Promise<PlacedKernel> {
-  const broken = { count: 0 };
+  const budget = searchBudget();
   const { place, found: kernel, failures } = await firstOf(
     places,
-    (tree) => findRootKernel(tree, { ...options, broken }),
+    (tree) => findRootKernel(tree, { ...options, budget }),
   );
   const dtb = await findDtb(places, place, kernel.release, options);
   const fitless = failures.filter(({ error }) => error.kind !== "not-found");

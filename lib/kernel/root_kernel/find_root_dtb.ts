@@ -1,6 +1,9 @@
 /** The flattened device tree of one board in a root file system. */
+import { MAX_FDT_BYTES } from "../../devicetree/parse_fdt.ts";
 import { FastboopError } from "../../errors/errors.ts";
 import type { FileTree } from "../../sources/file_tree.ts";
+import { checkDtbName } from "../check_dtb_name.ts";
+import { dtbProblem } from "../dtb_problem.ts";
 import { followPath } from "../firmware/follow_path.ts";
 import type { TreeDtb } from "../kernel_tree.ts";
 import { nearMatches } from "../../bytes/near_matches.ts";
@@ -15,13 +18,8 @@ export interface RootDtbOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** The most the arm64 kernel maps (Documentation/arch/arm64/booting.rst). */
-const MAX_DTB_BYTES = 2 << 20;
 /** Folders `dtbs-*`. */
 const MAX_FLAVOURS = 32;
-const FDT_MAGIC = 0xd00dfeed;
-const HEADER_BYTES = 40;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._,+-]*(\/[A-Za-z0-9][A-Za-z0-9._,+-]*)*$/;
 
 /** Folders of one release: they win, for a device tree belongs to its kernel. */
 const ofRelease = (release: string): string[] => [
@@ -56,14 +54,7 @@ const OF_ANY = [
  */
 export async function findRootDtb(tree: FileTree, options: RootDtbOptions): Promise<TreeDtb> {
   const { name, release, path } = options;
-  if (!NAME.test(name)) {
-    throw new FastboopError({
-      kind: "usage",
-      action: "Look for the device tree",
-      state: `"${name}" is no name like qcom/sdm845-oneplus-fajita`,
-      hint: "Correct devicetree_name in the device profile",
-    });
-  }
+  checkDtbName(name);
   const base = name.slice(name.lastIndexOf("/") + 1);
   const places = path === undefined
     ? [...ofRelease(release), ...OF_ANY, ...await flavours(tree)]
@@ -98,12 +89,11 @@ async function readDtb(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
-  const bytes = await readTreeFile(tree, path, MAX_DTB_BYTES, signal ? { signal } : {});
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const isDtb = bytes.length >= HEADER_BYTES && view.getUint32(0) === FDT_MAGIC;
-  if (isDtb && view.getUint32(4) <= bytes.length) return bytes;
-  const state = isDtb ? "it is cut short" : "it is no flattened device tree";
-  throw new FastboopError({ kind: "corrupt", action: `Read device tree "${path}"`, state });
+  const bytes = await readTreeFile(tree, path, MAX_FDT_BYTES, signal ? { signal } : {});
+  const problem = dtbProblem(bytes);
+  if (problem === undefined) return bytes;
+  const action = `Read device tree "${path}"`;
+  throw new FastboopError({ kind: "corrupt", action, state: `it is ${problem}` });
 }
 
 async function notFound(

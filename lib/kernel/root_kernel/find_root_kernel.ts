@@ -17,6 +17,7 @@ import { findRootKconfig } from "./find_root_kconfig.ts";
 import { type KernelFile, listKernels, namedKernel } from "./list_kernels.ts";
 import { lookAtKernel, type SeenKernel } from "./look_at_kernel.ts";
 import { modulesDirectories } from "./modules_directories.ts";
+import { type SearchBudget, searchBudget } from "./search_budget.ts";
 
 export interface FindRootKernelOptions {
   arch: Arch;
@@ -26,8 +27,8 @@ export interface FindRootKernelOptions {
   release?: string | undefined;
   /** Tree that holds the modules, when the kernel's is another one: that of a boot partition. */
   modulesTree?: FileTree | undefined;
-  /** Images unpacked for nothing so far, where several trees are looked through. */
-  broken?: { count: number };
+  /** What the search may still spend, where it goes through several trees. */
+  budget?: SearchBudget;
   signal?: AbortSignal | undefined;
 }
 
@@ -48,19 +49,22 @@ export async function findRootKernel(
   tree: FileTree,
   options: FindRootKernelOptions,
 ): Promise<RootKernel> {
-  const { arch, signal, broken = { count: 0 } } = options;
+  const { arch, signal, budget = searchBudget() } = options;
   const modulesTree = options.modulesTree ?? tree;
   const modules = await modulesDirectories(modulesTree);
   const choice = new Choice(modules, options.release);
   for (const file of await candidates(tree, modules, options)) {
-    if (broken.count >= MAX_BROKEN) break;
     if (choice.isSettled(file)) continue;
+    if (budget.brokenLeft <= 0 || budget.leftBytes <= 0) {
+      choice.refuse(file, "not looked at: those before it were broken, or too large all together");
+      break;
+    }
     try {
-      choice.offer(await lookAtKernel(tree, file, arch, signal));
+      choice.offer(await lookAtKernel(tree, file, arch, budget, signal));
     } catch (error) {
       if (!(error instanceof FastboopError) || !OF_THE_FILE.has(error.kind)) throw error;
       choice.refuse(file, error.state);
-      if (BROKEN.has(error.kind)) broken.count++;
+      if (BROKEN.has(error.kind)) budget.brokenLeft--;
     }
   }
   const { seen, modulesDirectory } = choice.take(lookedIn(tree, options));
@@ -85,8 +89,6 @@ export async function findRootKernel(
 const OF_THE_FILE = new Set(["corrupt", "unsupported", "limit", "tree"]);
 /** Images looked at, at most. */
 const MAX_LOOKS = 24;
-/** Images unpacked for nothing, at most: each may be a bomb. */
-const MAX_BROKEN = 3;
 const BROKEN = new Set(["corrupt", "limit"]);
 
 async function candidates(

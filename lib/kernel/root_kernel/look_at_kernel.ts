@@ -1,12 +1,12 @@
 /** A look at one candidate: whose kernel it is and of which release, reading no more than that takes. */
-import { FastboopError } from "../../errors/errors.ts";
 import type { FileTree } from "../../sources/file_tree.ts";
 import type { Arch } from "../arch.ts";
 import { BZIMAGE_HEADER_BYTES, parseBzImageHeader } from "../bzimage.ts";
 import { type KernelImage, MAX_KERNEL_BYTES, unwrapKernelImage } from "../image_format.ts";
 import { parseKernelRelease } from "../kernel_release.ts";
+import type { UnpackBudget } from "../decompress_kernel.ts";
+import { refuseOtherMachine } from "../kernel_machine.ts";
 import { readTreeFile } from "../read_tree_file.ts";
-import { kernelMachine } from "./kernel_machine.ts";
 import type { KernelFile } from "./list_kernels.ts";
 
 export interface SeenKernel {
@@ -21,6 +21,7 @@ export interface SeenKernel {
  * An x86 image tells its release in its header; of an arm64 image the whole is read, for its release stands
  * somewhere in the kernel.
  *
+ * @param budget what is read and unpacked for the look is taken from it.
  * @throws {FastboopError} `unsupported` for another machine's kernel or a format that is not read,
  * `corrupt`, `limit`, and what reading throws.
  */
@@ -28,29 +29,23 @@ export async function lookAtKernel(
   tree: FileTree,
   file: KernelFile,
   arch: Arch,
+  budget: UnpackBudget,
   signal: AbortSignal | undefined,
 ): Promise<SeenKernel> {
   const what = `"${file.shownPath}"`;
   const options = signal === undefined ? {} : { signal };
-  const load = async () => {
-    const { path, entry } = file;
-    const stored = await readTreeFile(tree, path, MAX_KERNEL_BYTES, { entry, ...options });
-    return unwrapKernelImage(stored, arch, what);
-  };
+  const read = ({ path, entry }: KernelFile, mostBytes: number) =>
+    readTreeFile(tree, path, mostBytes, { entry, ...options });
   const { head, sizeBytes } = await readHead(tree, file, options);
-  const machine = kernelMachine(head);
-  if (machine !== undefined && machine !== arch) {
-    throw new FastboopError({
-      kind: "unsupported",
-      action: `Use kernel ${what}`,
-      state: `it is for ${machine}, the device is ${arch}`,
-    });
-  }
+  refuseOtherMachine(head, arch, what);
   if (arch === "x86_64") {
     const { release } = parseBzImageHeader(head, sizeBytes, what);
+    const load = async () => unwrapKernelImage(await read(file, MAX_KERNEL_BYTES), arch, what);
     return { file, release: parseKernelRelease(release, what), load };
   }
-  const image = await load();
+  const stored = await read(file, Math.min(MAX_KERNEL_BYTES, budget.leftBytes));
+  budget.leftBytes -= stored.length;
+  const image = unwrapKernelImage(stored, arch, what, budget);
   const release = parseKernelRelease(image.release, what);
   return { file, release, load: () => Promise.resolve(image) };
 }

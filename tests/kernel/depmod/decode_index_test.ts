@@ -55,3 +55,31 @@ Deno.test("decodeIndex() does not unfold nodes that share a child", () => {
   view.setUint32(8, 0x2000_0000 + 12);
   assert.throws(() => decodeIndex(bytes, "x.bin"), { kind: "corrupt" });
 });
+
+Deno.test("decodeIndex() does not read the values of one node again for others", () => {
+  // 100 children whose values each begin one value behind those of the one before.
+  const children = 100;
+  const valuesAt = 12 + 2 + 4 * children;
+  const count = 20_000;
+  const bytes = new Uint8Array(valuesAt + 4 + count * 5);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, 0xb007f457);
+  view.setUint32(4, 0x0002_0001);
+  view.setUint32(8, 0x2000_0000 + 12);
+  bytes.set([1, children], 12);
+  for (let i = 0; i < children; i++) view.setUint32(14 + 4 * i, 0x4000_0000 + valuesAt + 5 * i);
+  for (let i = 0; i < count; i++) view.setUint32(valuesAt + 5 * i, Math.max(0, count - i - 300));
+  assert.throws(() => decodeIndex(bytes, "x.bin"), { kind: "corrupt", state: /out of place/ });
+});
+
+Deno.test("decodeIndex() bounds keys that are long all together", () => {
+  const long = "k".repeat(4000);
+  const records = Array.from({ length: 20_000 }, (_, i) => ({
+    key: `${long}${String(i).padStart(5, "0")}`,
+    value: "",
+    priority: 0,
+  }));
+  const bytes = encodeIndex(records);
+  assert.ok(bytes.length < 1 << 20);
+  assert.throws(() => decodeIndex(bytes, "x.bin"), { kind: "limit" });
+});

@@ -48,7 +48,8 @@ const ODD: Record<string, Uint8Array> = {
   "updates/twice.ko": symbolModule({ exports: ["new"] }),
   "kernel/needs-new.ko": symbolModule({ needs: ["new", "old"] }),
 };
-const ODD_ORDER = "kernel/weak.ko\nkernel/b.ko\nkernel/user.ko\nkernel/a.ko\nkernel/z.ko\n" +
+const ODD_ORDER =
+  "kernel/z.ko\nkernel/weak.ko\nkernel/b.ko\nkernel/user.ko\nkernel/a.ko\nkernel/z.ko\n" +
   "kernel/e-f_g.ko\nkernel/stripped.ko\n";
 
 Deno.test({

@@ -62,6 +62,12 @@ Deno.test("DtDrivers finds modules by any compatible, each with its alias", () =
   assert.ok(!drivers.isBuiltin(node("rsc", { compatible: "acme,rsc2" })));
 });
 
+Deno.test("DtDrivers sorts patterns that never end in no time", () => {
+  const pattern = `of:N${"T".repeat(1 << 20)}`;
+  const drivers = new DtDrivers({ ...boardIndex(), aliases: [{ pattern, module: "fixed" }] });
+  assert.deepEqual(drivers.find(node("x", { compatible: "acme,x" })), []);
+});
+
 const debian = debianArm64();
 Deno.test({
   name: "DtDrivers agrees with every pattern tried one by one, on Debian's aliases and boards",

@@ -44,6 +44,11 @@ const plan = (...firmware: string[]) =>
 const paths = async (...firmware: string[]) =>
   (await plan(...firmware)).entries.map(({ path }) => path.replace("usr/lib/firmware/", ""));
 
+Deno.test("planFirmware() takes a name that one module repeats for one", async () => {
+  const { missing } = await plan(...new Array(100_000).fill("gone.fw"));
+  assert.deepEqual(missing, [{ name: "gone.fw", modules: ["m"] }]);
+});
+
 Deno.test("planFirmware() searches updates and the release first, plain before zst before xz", async () => {
   assert.deepEqual(await paths("rtl/a.fw"), ["6.12/rtl/a.fw"]);
   assert.deepEqual(await paths("rtl/b.fw"), ["updates/rtl/b.fw"]);

@@ -170,6 +170,9 @@ Deno.test("findRootKernel() names another machine's kernel", async () => {
   await assert.rejects(onPhone, ofKind("not-found", /boot\/vmlinuz: it is for x86_64.*aarch64/));
   const old = new Uint8Array(64);
   new DataView(old.buffer).setUint32(36, 0x016f2818, true);
+  const packed = { "boot/Image.gz": gzipSync(arm64Image("6.1.0")), ...modulesOf("6.1.0") };
+  const onPc = ofKind("not-found", /boot\/Image\.gz: it is for aarch64, the device is x86_64/);
+  await assert.rejects(find(packed), onPc);
   const zImage = find({ "boot/zImage": old }, { arch: "aarch64" });
   await assert.rejects(zImage, ofKind("not-found", /it is for arm, the device is aarch64/));
 });
@@ -190,6 +193,7 @@ Deno.test("findRootKernel() goes by links that stay in the tree, and by no rescu
     "boot/vmlinuz-0-rescue-0123": bzImage("6.5.0"),
     "boot/vmlinuz.old": new Link("nowhere"),
     "boot/kernel": new Link("kernel"),
+    "boot/vmlinuz.long": new Link("./".repeat(1 << 20)),
     ...modulesOf("6.1.0"),
     ...modulesOf("6.5.0"),
   });
@@ -282,6 +286,15 @@ Deno.test("findRootKernel() bounds what a hostile tree makes it read", async () 
   await assert.rejects(findRootKernel(bombs, { arch: "aarch64" }), ofKind("not-found"));
   // The first bytes and all of three.
   assert.equal(bombs.opened.length, 6);
+  // Whole kernels count as well, and those that are passed over.
+  const large = gzipSync(concat([arm64Image("6.0.0"), new Uint8Array(150 << 20)]), { level: 1 });
+  const passed = rootTree({
+    ...modulesOf("6.1.0"),
+    ...Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`boot/Image-${i}`, large])),
+  });
+  const tooMuch = findRootKernel(passed, { arch: "aarch64" });
+  await assert.rejects(tooMuch, ofKind("tree", /modules are those of 6\.1\.0/));
+  assert.equal(passed.opened.length, 6);
   const deep = rootTree({ "boot/a/b/c/d/e/f/vmlinuz": bzImage("6.1.0"), ...modulesOf("6.1.0") });
   await assert.rejects(findRootKernel(deep, { arch: "x86_64" }), ofKind("not-found"));
 });

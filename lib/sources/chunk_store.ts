@@ -1,9 +1,9 @@
 /** A folder of content-addressed chunks, on a server or on this machine. */
-import { lookup as resolve } from "node:dns/promises";
 import { fileURLToPath } from "node:url";
 import { FastboopError } from "../errors/errors.ts";
 import { systemClock } from "./clock.ts";
 import { openFile } from "./file.ts";
+import { lookupAddresses } from "./http.ts";
 import { HTTP_LIMITS } from "./http_retry.ts";
 import { HttpWhole, type HttpWholeParts } from "./http_whole.ts";
 
@@ -72,13 +72,5 @@ function pathOf(action: string, location: string): string {
   } catch {
     const state = "it is no file: URL of this machine";
     throw new FastboopError({ kind: "not-found", action, state });
-  }
-}
-
-async function lookupAddresses(hostname: string): Promise<string[]> {
-  try {
-    return (await resolve(hostname, { all: true })).map(({ address }) => address);
-  } catch {
-    return []; // behind a proxy this machine may resolve nothing; the connection itself will tell
   }
 }

@@ -22,8 +22,6 @@ export interface FileStamp {
 
 /** Options of a DescriptorCache. */
 export interface DescriptorCacheOptions {
-  /** How many idle descriptors stay open; 64 by default. */
-  capacity?: number;
   /**
    * Reads without handing over to the thread pool: two to five times cheaper per call for a program that
    * only copies, but nothing else runs meanwhile.
@@ -38,7 +36,8 @@ interface OpenFile {
   close(): void;
 }
 
-const DEFAULT_CAPACITY = 64;
+/** Idle descriptors that stay open. */
+const CAPACITY = 64;
 /** Errors of open and lstat which say that the listed file is not there any more. */
 const GONE = new Set(["ENOENT", "ENOTDIR", "ELOOP", "ENXIO"]);
 const DENIED = new Set(["EACCES", "EPERM"]);
@@ -65,12 +64,11 @@ export function stampOf(info: FileInfo): FileStamp {
 
 /** Open descriptors of one tree; see the header. */
 export class DescriptorCache {
-  readonly #open: LeaseCache<FileStamp, OpenFile>;
+  readonly #open = new LeaseCache<FileStamp, OpenFile>(CAPACITY, (file) => file.close());
   readonly #blocking: boolean;
   readonly #drifted = new WeakMap<FileStamp, FastboopError>();
 
   constructor(options: DescriptorCacheOptions = {}) {
-    this.#open = new LeaseCache(options.capacity ?? DEFAULT_CAPACITY, (file) => file.close());
     this.#blocking = options.blockingReads ?? false;
   }
 
@@ -149,7 +147,7 @@ export class DescriptorCache {
     if (drifted !== undefined) throw drifted;
   }
 
-  /** Closes what is idle now and the rest when its reads have ended. */
+  /** Closes what is idle now and the rest when its reads have ended; later reads leave nothing open. */
   close(): void {
     this.#open.clear();
   }

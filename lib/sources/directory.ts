@@ -2,8 +2,8 @@
  * A host directory as a FileTree.
  *
  * Listing is synchronous inside: measured on module trees that is 3 to 20 times faster than every
- * asynchronous form. Symlinks are never followed, not even in the middle of a path, so the tree cannot
- * be left; only the path of the root itself is resolved. Names that are not valid UTF-8 are refused,
+ * asynchronous form. Symlinks are never followed, not even in the middle of a path, and there is no "..",
+ * so the tree cannot be left; only the path of the root itself is resolved. Names that are not valid UTF-8 are refused,
  * since Deno can neither show nor open them.
  */
 import { FastboopError } from "../errors/errors.ts";
@@ -23,6 +23,7 @@ export interface DirectoryTreeOptions {
 }
 
 const REPLACEMENT_CHARACTER = "\ufffd";
+const UPWARDS = /(?:^|\/)\.\.(?:\/|$)/;
 
 /** A directory of this machine. */
 export class DirectoryTree implements FileTree {
@@ -82,6 +83,7 @@ export class DirectoryTree implements FileTree {
   }
 
   #stat(path: string): Entry | undefined {
+    if (UPWARDS.test(path)) return undefined;
     const slash = path.lastIndexOf("/");
     if (slash >= 0 && !this.#isDirectory(path.slice(0, slash))) return undefined;
     const absolute = this.#absolute(path);

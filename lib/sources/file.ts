@@ -3,11 +3,13 @@
  *
  * The open file keeps the inode: replacing the file by rename is harmless, writing into it is noticed by
  * size and modification time, and then every further read fails: a half-old image is never served.
+ * Blind spot: a rewrite of the same size within the millisecond of the noted time (Deno gives no more digits).
  */
 import { cancelled, FastboopError } from "../errors/errors.ts";
 import { printable } from "../bytes/printable.ts";
 import { checkBounds } from "./bounds.ts";
 import type { Reader, ReadOptions } from "./reader.ts";
+import { Semaphore } from "./semaphore.ts";
 
 /** Reads up to this are made at once: going through a thread takes longer than they do. */
 const SYNC_BYTES = 256 << 10;
@@ -15,6 +17,10 @@ const SYNC_BYTES = 256 << 10;
 const SLOW_MS = 5;
 /** Then as many go through threads, side by side, before another is tried. */
 const THREADED_READS = 16;
+/** Reads at once let no timer and no Ctrl-C in: after this long one goes through a thread. */
+const TURN_MS = 50;
+/** Reads in threads at a time; each has a file of its own, which stays open for the next one. */
+const PARALLEL = 8;
 
 /**
  * Opens a file or block device for reading.
@@ -52,8 +58,16 @@ class FileReader implements Reader {
   readonly #stats: Deno.FileInfo;
   #open = true;
   #changed: FastboopError | undefined;
+  /** Reads under way. */
+  #reads = 0;
+  #onIdle: (() => void) | undefined;
   /** Reads still to go through threads. */
   #threaded = 0;
+  /** When something else last had its turn. */
+  #turnMs = performance.now();
+  readonly #threads = new Semaphore(PARALLEL);
+  /** The same file once more, for threads: an open file has one position. */
+  readonly #spare: Deno.FsFile[] = [];
 
   constructor(file: Deno.FsFile, path: string, sizeBytes: number, stats: Deno.FileInfo) {
     this.#file = file;
@@ -68,61 +82,87 @@ class FileReader implements Reader {
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
     const { signal } = options;
     checkBounds(this, offsetBytes, into.length);
+    if (!this.#open) throw this.#error("it is closed");
     if (signal?.aborted) throw cancelled(this.#action, signal);
     if (this.#changed) throw this.#changed;
-    for (let done = 0; done < into.length;) {
-      const reading = this.#read(offsetBytes + done, done === 0 ? into : into.subarray(done));
-      const count = typeof reading === "object" ? await reading : reading;
-      if (!count) throw this.#refuse("it was cut short while it was read");
-      done += count;
+    this.#reads++;
+    try {
+      for (let done = 0; done < into.length;) {
+        const rest = done === 0 ? into : into.subarray(done);
+        const reading = this.#read(offsetBytes + done, rest, signal);
+        const count = typeof reading === "object" ? await reading : reading;
+        if (!count) throw this.#refuse("it was cut short while it was read");
+        done += count;
+      }
+      // After the read: a change that was not there now did not touch the bytes just read.
+      if (this.#isChanged()) throw this.#refuse("the file was changed while it was read");
+    } catch (cause) {
+      if (signal?.aborted) throw cancelled(this.#action, signal);
+      throw cause instanceof FastboopError ? cause : this.#error(errorText(cause), cause);
+    } finally {
+      this.#reads--;
+      if (this.#reads === 0) this.#onIdle?.();
     }
-    // After the read: a change that was not there now did not touch the bytes just read.
-    if (this.#isChanged()) throw this.#refuse("the file was changed while it was read");
     if (signal?.aborted) throw cancelled(this.#action, signal);
   }
 
   /** Some of the bytes; null at the end. */
-  #read(offsetBytes: number, into: Uint8Array): number | null | Promise<number | null> {
-    if (into.length > SYNC_BYTES) return this.#readInThread(offsetBytes, into);
-    if (this.#threaded > 0) {
-      this.#threaded--;
-      return this.#readInThread(offsetBytes, into);
-    }
+  #read(
+    offsetBytes: number,
+    into: Uint8Array,
+    signal?: AbortSignal,
+  ): number | null | Promise<number | null> {
     const began = performance.now();
-    const count = this.#readNow(offsetBytes, into);
+    if (into.length > SYNC_BYTES || this.#threaded > 0 || began - this.#turnMs > TURN_MS) {
+      this.#threaded = Math.max(0, this.#threaded - 1);
+      return this.#readInThread(offsetBytes, into, signal);
+    }
+    const count = readNow(this.#file, offsetBytes, into);
     if (performance.now() - began > SLOW_MS) this.#threaded = THREADED_READS;
     return count;
   }
 
-  #readNow(offsetBytes: number, into: Uint8Array): number | null {
-    if (!this.#open) throw this.#error("it is closed");
+  async #readInThread(
+    offsetBytes: number,
+    into: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<number | null> {
+    const release = await this.#threads.acquire(signal);
     try {
-      this.#file.seekSync(offsetBytes, Deno.SeekMode.Start);
-      return this.#file.readSync(into);
-    } catch (cause) {
-      throw this.#error(errorText(cause), cause);
+      const file = this.#spare.pop() ?? await this.#openAgain();
+      if (file === undefined) return readNow(this.#file, offsetBytes, into);
+      try {
+        file.seekSync(offsetBytes, Deno.SeekMode.Start);
+        return await file.read(into);
+      } finally {
+        this.#spare.push(file);
+      }
+    } finally {
+      this.#turnMs = performance.now();
+      release();
     }
   }
 
-  /** Through a file of its own, since an open file has one position. */
-  async #readInThread(offsetBytes: number, into: Uint8Array): Promise<number | null> {
-    using file = await Deno.open(this.#path).catch(() => undefined);
-    const stats = file?.statSync();
-    // Where another file has the name now, the one that is open is still the image.
-    if (stats?.ino !== this.#stats.ino || stats.dev !== this.#stats.dev) {
-      return this.#readNow(offsetBytes, into);
-    }
+  /** Undefined where another file has the name now: the one that is open is still the image. */
+  async #openAgain(): Promise<Deno.FsFile | undefined> {
     try {
-      file!.seekSync(offsetBytes, Deno.SeekMode.Start);
-      return await file!.read(into);
-    } catch (cause) {
-      throw this.#error(errorText(cause), cause);
+      // Look first, as at the opening.
+      if (!this.#isSame(await Deno.stat(this.#path))) return undefined;
+      const file = await Deno.open(this.#path);
+      if (this.#isSame(file.statSync())) return file;
+      file.close();
+    } catch {
+      // The name is gone, or too many files are open.
     }
+    return undefined;
+  }
+
+  #isSame({ dev, ino }: Deno.FileInfo): boolean {
+    return dev === this.#stats.dev && ino === this.#stats.ino;
   }
 
   #isChanged(): boolean {
     if (this.#stats.isBlockDevice) return false;
-    if (!this.#open) throw this.#error("it is closed");
     const { size, mtime } = this.#file.statSync();
     return size !== this.#stats.size || mtime?.getTime() !== this.#stats.mtime?.getTime();
   }
@@ -142,11 +182,19 @@ class FileReader implements Reader {
     return new FastboopError({ kind: "source", action: this.#action, state, cause });
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    if (this.#open) this.#file.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#open) return;
     this.#open = false;
-    return Promise.resolve();
+    // Reads under way still need the file, and may not write into an array that is thought free.
+    if (this.#reads > 0) await new Promise<void>((resolve) => this.#onIdle = resolve);
+    for (const file of [this.#file, ...this.#spare]) file.close();
   }
+}
+
+/** Nothing can come between seek and read, since neither waits. */
+function readNow(file: Deno.FsFile, offsetBytes: number, into: Uint8Array): number | null {
+  file.seekSync(offsetBytes, Deno.SeekMode.Start);
+  return file.readSync(into);
 }
 
 function refuseOtherKinds(action: string, stats: Deno.FileInfo): void {
@@ -174,13 +222,25 @@ function translate(action: string, error: unknown): unknown {
       cause: error,
     });
   }
-  const denied = error instanceof Deno.errors.PermissionDenied;
-  if (denied || error instanceof Deno.errors.NotCapable) {
+  if (error instanceof Deno.errors.PermissionDenied) {
     return new FastboopError({
       kind: "permission",
       action,
-      state: denied ? "reading is not permitted" : "Deno was started without the right to read it",
-      hint: denied ? "Make the file readable for your user" : "Add --allow-read for this path",
+      state: "reading is not permitted",
+      hint: "Make the file readable for your user",
+      cause: error,
+    });
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    // So it says of what lies in /dev.
+    const isAllNeeded = error.message.includes("--allow-all");
+    return new FastboopError({
+      kind: "permission",
+      action,
+      state: "Deno was started without the right to read it",
+      hint: isAllNeeded
+        ? "Add --allow-all: Deno opens no device without"
+        : "Add --allow-read for this path",
       cause: error,
     });
   }

@@ -6,7 +6,7 @@
  * refused for good: old and new bytes never mix. Everything else is retried with growing delays;
  * reads that fail do not close the source, the next read tries again.
  */
-import { lookup as resolve } from "node:dns/promises";
+import { lookup } from "node:dns/promises";
 import { createHash } from "node:crypto";
 import { printable } from "../bytes/printable.ts";
 import { cancelled, FastboopError } from "../errors/errors.ts";
@@ -256,9 +256,13 @@ function identityOf(url: URL, pin: HttpPin): string {
   return `http:${url.origin}${url.pathname}${query}:size=${pin.totalBytes}${validator}`;
 }
 
-async function lookupAddresses(hostname: string): Promise<string[]> {
+/** Addresses of a host name, as this machine resolves it; none when it does not. */
+export async function lookupAddresses(hostname: string): Promise<string[]> {
   try {
-    return (await resolve(hostname, { all: true })).map(({ address }) => address);
+    // Never asked for: the question would hold a phone that is being served, and fetch needs the right itself.
+    const { state } = await Deno.permissions.query({ name: "net", host: hostname });
+    if (state !== "granted") return [];
+    return (await lookup(hostname, { all: true })).map(({ address }) => address);
   } catch {
     return []; // behind a proxy this machine may resolve nothing; the connection itself will tell
   }

@@ -71,6 +71,11 @@ export class HttpFault extends Error {
   }
 }
 
+/** The fault of a server that said nothing for so long. */
+export function silenceFault(what: string, delayMs: number): HttpFault {
+  return new HttpFault("retry", `${what} ${delayMs / 1000} s`);
+}
+
 /** Delay before try `failures + 1`; `random` in [0, 1) spreads it. A Retry-After only lengthens it. */
 export function retryDelayMs(
   limits: HttpLimits,

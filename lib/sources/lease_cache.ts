@@ -15,7 +15,7 @@ interface Lease<Value> {
 /** Least-recently-used cache with reference counts. */
 export class LeaseCache<Key, Value> {
   readonly #leases = new Map<Key, Lease<Value>>();
-  readonly #capacity: number;
+  #capacity: number;
   readonly #close: (value: Value) => void;
 
   constructor(capacity: number, close: (value: Value) => void) {
@@ -56,8 +56,9 @@ export class LeaseCache<Key, Value> {
     if (lease.users === 0) this.#close(lease.value);
   }
 
-  /** Forgets everything. */
+  /** Forgets everything, and keeps nothing from now on. */
   clear(): void {
+    this.#capacity = 0;
     for (const key of [...this.#leases.keys()]) this.drop(key);
   }
 

@@ -115,7 +115,12 @@ class FileOutput implements Output {
       } catch {
         // Already closed when the rename was what failed.
       }
-      Deno.removeSync(this.#partialPath);
+      try {
+        Deno.removeSync(this.#partialPath);
+      } catch (error) {
+        // Gone with its directory: the failure that led here is what counts.
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
     }
     return Promise.resolve();
   }

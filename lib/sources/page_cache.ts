@@ -74,6 +74,8 @@ export class PageCache implements Reader {
   /** In order of use, oldest first. */
   readonly #pages = new Map<number, Uint8Array>();
   readonly #fetches = new Map<number, Fetch>();
+  /** Also those that were abandoned and have not ended yet. */
+  readonly #running = new Set<Promise<void>>();
   /** Page runs still to be read ahead. */
   #aheadQueue: { from: number; to: number }[] = [];
   readonly #ahead = new Set<Fetch>();
@@ -100,7 +102,6 @@ export class PageCache implements Reader {
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
     const { signal } = options;
     checkBounds(this, offsetBytes, into.length);
-    this.#refuseClosed(signal);
     // In slices, so that one large read cannot ask for more pages than may be held.
     const step = this.#fetchPages * this.#pageSizeBytes * 4;
     for (let done = 0; done < into.length; done += step) {
@@ -111,6 +112,7 @@ export class PageCache implements Reader {
   }
 
   async #readSlice(offsetBytes: number, into: Uint8Array, signal?: AbortSignal): Promise<void> {
+    this.#refuseClosed(signal);
     const waits = this.#collect(offsetBytes, into);
     this.#planAhead(offsetBytes, into.length);
     const jobs = [...waits].map(async ([fetch, pages]) => {
@@ -165,8 +167,12 @@ export class PageCache implements Reader {
     const pages = this.#load(page, pageCount, stop.signal);
     const fetch: Fetch = { firstPage: page, pageCount, pages, stop, waiters: 0 };
     for (let i = 0; i < pageCount; i++) this.#fetches.set(page + i, fetch);
-    pages.then((got) => got.forEach((bytes, i) => this.#hold(page + i, bytes)), () => {})
-      .finally(() => this.#forget(fetch));
+    const hold = (got: Uint8Array[]) => got.forEach((bytes, i) => this.#hold(page + i, bytes));
+    const ended: Promise<void> = pages.then(hold, () => {}).finally(() => {
+      this.#forget(fetch);
+      this.#running.delete(ended);
+    });
+    this.#running.add(ended);
     return fetch;
   }
 
@@ -288,9 +294,8 @@ export class PageCache implements Reader {
       action: `Read ${this.identity}`,
       state: "it is closed",
     });
-    const running = [...new Set(this.#fetches.values())];
-    for (const fetch of running) this.#abandon(fetch, reason);
-    await Promise.allSettled(running.map(({ pages }) => pages));
+    for (const fetch of new Set(this.#fetches.values())) this.#abandon(fetch, reason);
+    await Promise.all(this.#running);
     this.#pages.clear();
     this.counters.heldBytes = 0;
     await this.#upstream[Symbol.asyncDispose]();

@@ -1,4 +1,4 @@
-import { FastboopError } from "../errors/errors.ts";
+import { checkBounds } from "./bounds.ts";
 import type { DescriptorCache, FileStamp } from "./descriptor_cache.ts";
 import type { Reader, ReadOptions } from "./reader.ts";
 
@@ -25,17 +25,9 @@ export class PinnedReader implements Reader {
     return `file:${this.#path}?size=${this.sizeBytes}&mtime=${this.#stamp.mtimeMs}`;
   }
 
-  readAt(offsetBytes: number, into: Uint8Array, options?: ReadOptions): Promise<void> {
-    if (!(offsetBytes >= 0 && offsetBytes + into.length <= this.sizeBytes)) {
-      return Promise.reject(
-        new FastboopError({
-          kind: "limit",
-          action: `Read "${this.#path}"`,
-          state: `bytes ${offsetBytes} to ${offsetBytes + into.length} of ${this.sizeBytes}`,
-        }),
-      );
-    }
-    return this.#descriptors.read(this.#path, this.#stamp, offsetBytes, into, options?.signal);
+  async readAt(offsetBytes: number, into: Uint8Array, options?: ReadOptions): Promise<void> {
+    checkBounds(this, offsetBytes, into.length);
+    await this.#descriptors.read(this.#path, this.#stamp, offsetBytes, into, options?.signal);
   }
 
   /** Nothing to do: the descriptor belongs to the cache. */

@@ -138,6 +138,12 @@ Deno.test("DirectoryTree never follows a link but the one to its root", async ()
     await assert.rejects(tree.list("up"), { kind: "not-found" });
     await assert.rejects(tree.open("up/secret"), { kind: "not-found" });
     await assert.rejects(tree.open("alias"), { kind: "unsupported" });
+    for (const outside of ["../secret", "real/../../secret", "..", "real/.."]) {
+      assert.equal(await tree.stat(outside), undefined, outside);
+      await assert.rejects(tree.open(outside), { kind: "not-found" });
+      await assert.rejects(tree.list(outside), { kind: "not-found" });
+    }
+    assert.equal(await tree.stat("..."), undefined);
   });
 });
 
@@ -172,6 +178,22 @@ for (const blockingReads of [false, true]) {
       assert.ok(countDescriptors() - before <= 66, `${countDescriptors() - before} are open`);
       await tree[Symbol.asyncDispose]();
       assert.ok(countDescriptors() - before <= 2);
+    });
+  });
+
+  Deno.test(`readers of a DirectoryTree leave nothing open after its end (${how})`, async () => {
+    await withTempDir(async (path) => {
+      Deno.writeTextFileSync(`${path}/f`, "bytes");
+      const before = countDescriptors();
+      const tree = new DirectoryTree(path, { blockingReads });
+      const reader = await tree.open("f");
+      await reader.readAt(0, new Uint8Array(3));
+      await tree[Symbol.asyncDispose]();
+      for (const lengthBytes of [3, 5]) {
+        await reader.readAt(0, new Uint8Array(lengthBytes));
+      }
+      await assert.rejects(reader.readAt(0.5, new Uint8Array(1)), { kind: "limit" });
+      assert.equal(countDescriptors(), before);
     });
   });
 

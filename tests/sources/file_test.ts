@@ -103,6 +103,87 @@ Deno.test("readAt() keeps serving the old file when a new one is renamed over it
   });
 });
 
+Deno.test("readAt() is not held by a FIFO that was put in the file's place", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/image`;
+    await Deno.writeFile(path, bytes);
+    await using reader = await openFile(path);
+    if (run("mkfifo", [`${folder}/fifo`]) === undefined) {
+      return console.log("  no mkfifo: not tested");
+    }
+    await Deno.rename(`${folder}/fifo`, path);
+    const all = new Uint8Array(bytes.length);
+    await reader.readAt(0, all);
+    assert.deepEqual(all, bytes);
+  });
+});
+
+Deno.test("large reads have eight files open at most, and an abort ends the wait for one", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/image`;
+    await Deno.writeFile(path, bytes);
+    await using reader = await openFile(path);
+    const stop = new AbortController();
+    const reads = Array.from({ length: 100 }, (_, i) => {
+      return reader.readAt(0, new Uint8Array(bytes.length), i < 50 ? {} : { signal: stop.signal });
+    });
+    stop.abort();
+    const ends = await Promise.allSettled(reads);
+    for (const [i, end] of ends.entries()) {
+      if (i < 50) assert.equal(end.status, "fulfilled");
+      else assert.equal(end.status === "rejected" && end.reason.kind, "cancelled");
+    }
+    if (Deno.build.os !== "linux") return;
+    const names = [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => {
+      try {
+        return Deno.readLinkSync(`/proc/self/fd/${name}`);
+      } catch {
+        return "";
+      }
+    });
+    assert.equal(names.filter((name) => name === Deno.realPathSync(path)).length, 9);
+  });
+});
+
+Deno.test("disposing waits for reads under way and refuses later ones", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/image`;
+    await Deno.writeFile(path, bytes);
+    const reader = await openFile(path);
+    const all = Array.from({ length: 20 }, () => new Uint8Array(bytes.length));
+    const reads = Promise.all(all.map((into) => reader.readAt(0, into)));
+    await reader[Symbol.asyncDispose]();
+    for (const into of all) assert.ok(into.every((byte, i) => byte === bytes[i]));
+    await reads;
+    for (const sizeBytes of [0, 10, bytes.length]) {
+      await assert.rejects(reader.readAt(0, new Uint8Array(sizeBytes)), { kind: "source" });
+    }
+    await reader[Symbol.asyncDispose]();
+  });
+});
+
+Deno.test("reading on and on lets timers in", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/image`;
+    await Deno.writeFile(path, bytes);
+    await using reader = await openFile(path);
+    let fired = false;
+    const timer = setTimeout(() => fired = true, 1);
+    const { now } = performance;
+    let nowMs = now.call(performance);
+    // Quick reads whatever this machine does: a slow one would go through a thread anyway.
+    performance.now = () => nowMs++;
+    try {
+      const into = new Uint8Array(10);
+      for (let i = 0; i < 100_000 && !fired; i++) await reader.readAt(0, into);
+    } finally {
+      performance.now = now;
+      clearTimeout(timer);
+    }
+    assert.ok(fired);
+  });
+});
+
 Deno.test("openFile() refuses what is no file, with a hint", async () => {
   await inFolder(async (folder) => {
     const fails = (path: string, kind: string, state: RegExp) =>
@@ -123,15 +204,35 @@ Deno.test("openFile() refuses what is no file, with a hint", async () => {
   });
 });
 
-Deno.test("openFile() says permission when reading is denied", async () => {
-  const script = `
-    import { openFile } from ${JSON.stringify(import.meta.resolve("../../lib/sources/file.ts"))};
-    try { await openFile("/etc/hostname"); } catch (error) { console.log(error.kind, error.hint); }`;
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", `data:text/typescript,${encodeURIComponent(script)}`],
-  }).output();
-  assert.match(new TextDecoder().decode(stdout), /^permission .*--allow-read/);
-});
+for (
+  const [path, flags, hint] of [
+    ["/etc/hostname", [], "Add --allow-read for this path"],
+    // Deno asks the same of devices.
+    ["/proc/self/environ", ["--allow-read"], "Add --allow-all"],
+  ] as const
+) {
+  Deno.test({
+    name: `openFile() says permission when Deno denies ${path}`,
+    ignore: path.startsWith("/proc/") && Deno.build.os !== "linux",
+    async fn() {
+      const script = `
+        import { openFile } from ${
+        JSON.stringify(import.meta.resolve("../../lib/sources/file.ts"))
+      };
+        try { await openFile("${path}"); } catch (error) { console.log(error.kind, error.hint); }`;
+      const { stdout } = await new Deno.Command(Deno.execPath(), {
+        args: [
+          "run",
+          "--no-prompt",
+          ...flags,
+          `data:text/typescript,${encodeURIComponent(script)}`,
+        ],
+      }).output();
+      const said = new TextDecoder().decode(stdout);
+      assert.ok(said.startsWith(`permission ${hint}`), said);
+    },
+  });
+}
 
 /** A loop device over a file, where this machine lets us make one. */
 function loopDevice(path: string): string | undefined {

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { FastboopError } from "../../lib/errors/errors.ts";
 import { openHttp } from "../../lib/sources/http.ts";
+import { runAtTerminal } from "../support/at_terminal.ts";
 import { FaultyHttp } from "../support/faulty_http.ts";
-import { bench, failsWith, image, quickClock, read } from "./http_rig.ts";
+import { bench, failsWith, FIRST_BYTE_MS, image, quickClock, read } from "./http_rig.ts";
 
 Deno.test("openHttp() warns once without a strong ETag and pins date and length", async () => {
   await using b = bench();
@@ -104,11 +105,41 @@ Deno.test("readAt() asks the source again when the place it redirected to has ex
   assert.deepEqual(await read(reader, 5, 10), b.server.bytes.slice(5, 15));
 });
 
+Deno.test("openHttp() asks the source again where a redirect led to a bad answer", async () => {
+  await using b = bench();
+  let mirror = 0;
+  b.server.onRequest = ({ path }) => {
+    if (path === "/start") return { status: 302, headers: { location: `/mirror${++mirror}` } };
+    return path === "/mirror1" ? { status: 503 } : undefined;
+  };
+  await using _reader = await b.open("/start");
+  const paths = b.server.requests.map(({ path }) => path);
+  assert.deepEqual(paths, ["/start", "/mirror1", "/start", "/mirror2"]);
+});
+
 Deno.test("openHttp() refuses a redirect loop after 10 hops", async () => {
   await using b = bench();
   b.server.onRequest = () => ({ status: 302, headers: { location: "/again" } });
   await assert.rejects(b.open(), failsWith("source", /more than 10 redirects/));
   assert.equal(b.server.requests.length, 11);
+});
+
+Deno.test("openHttp() waits no longer for a name than for an answer", async () => {
+  await using b = bench(image(10), { lookup: () => new Promise(() => {}), limits: { tries: 1 } });
+  b.server.onRequest = () => ({ status: 302, headers: { location: "http://mirror.example/" } });
+  const opening = assert.rejects(b.open(), failsWith("source", /no answer for 30 s/));
+  await b.clock.expire(FIRST_BYTE_MS);
+  await opening;
+  const stop = new AbortController();
+  const stopped = openHttp(b.server.url(), {
+    ...b.options,
+    lookup: () => {
+      stop.abort();
+      return new Promise(() => {});
+    },
+    signal: stop.signal,
+  });
+  await assert.rejects(stopped, failsWith("cancelled", /stopped/));
 });
 
 Deno.test("openHttp() follows 10 hops", async () => {
@@ -152,4 +183,18 @@ Deno.test("credentials go to the source's own origin only, and into no text", as
   await using _warned = await openHttp(url, b.options);
   assert.equal(b.events.at(-1)!.type, "warning");
   assert.doesNotMatch(JSON.stringify(b.events), /hush|cret|me:/);
+});
+
+Deno.test({
+  name: "lookupAddresses() asks for no permission at a terminal",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const module = import.meta.resolve("../../lib/sources/http.ts");
+    const code = `import { lookupAddresses } from ${JSON.stringify(module)};
+      console.log("found: " + (await lookupAddresses("localhost")).length);`;
+    const said = await runAtTerminal(["--allow-net=localhost:443"], code);
+    if (said === undefined) return console.log("  no script(1): not tested");
+    assert.equal(said, "found: 0");
+    assert.match((await runAtTerminal(["--allow-net"], code))!, /^found: [1-9]$/);
+  },
 });

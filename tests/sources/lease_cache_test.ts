@@ -14,6 +14,8 @@ Deno.test("LeaseCache closes the least recently used value beyond its capacity",
   assert.deepEqual(closed, ["B"]);
   cache.clear();
   assert.deepEqual(closed, ["B", "A", "C"]);
+  await use("d");
+  assert.deepEqual(closed, ["B", "A", "C", "D"], "nothing is kept after the end");
   assert.equal(cache.size, 0);
 });
 

@@ -41,6 +41,18 @@ Deno.test("openOutputFile() removes the partial file when it was not committed",
   });
 });
 
+Deno.test("openOutputFile() tells of the commit that failed when its directory is gone", async () => {
+  await withTempDir(async (path) => {
+    Deno.mkdirSync(`${path}/dir`);
+    await assert.rejects(async () => {
+      await using output = openOutputFile(`${path}/dir/out`);
+      await output.write(Uint8Array.of(1));
+      Deno.removeSync(`${path}/dir`, { recursive: true });
+      output.commit();
+    }, { name: "FastboopError", kind: "not-found" });
+  });
+});
+
 Deno.test("openOutputFile() writes through links and into FIFOs instead of replacing them", async () => {
   await withTempDir(async (path) => {
     Deno.writeTextFileSync(`${path}/real`, "old");

@@ -227,6 +227,32 @@ Deno.test("disposing rejects reads that wait, and later ones", async () => {
   await cache[Symbol.asyncDispose]();
 });
 
+Deno.test("disposing waits for the end of a fetch that was abandoned before", async () => {
+  const { upstream, cache } = make();
+  const late = Promise.withResolvers<void>();
+  upstream.readAt = () => late.promise; // takes no notice of a signal
+  const stop = new AbortController();
+  const reading = cache.readAt(0, new Uint8Array(1), { signal: stop.signal });
+  stop.abort();
+  await assert.rejects(reading, { kind: "cancelled" });
+  const disposing = cache[Symbol.asyncDispose]();
+  await settle();
+  assert.equal(upstream.disposed, false);
+  late.resolve();
+  await disposing;
+  assert.equal(upstream.disposed, true);
+});
+
+Deno.test("disposing ends a read between its slices", async () => {
+  const { upstream, cache } = make();
+  await read(cache, 0, 16 * PAGE);
+  const before = upstream.reads.length;
+  const reading = assert.rejects(read(cache, 0, 32 * PAGE), { kind: "cancelled" });
+  await cache[Symbol.asyncDispose]();
+  await reading;
+  assert.equal(upstream.reads.length, before);
+});
+
 Deno.test("nothing is read ahead while mayReadAhead() says false", async () => {
   let isAllowed = false;
   const { upstream, cache } = make(undefined, {

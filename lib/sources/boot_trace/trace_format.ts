@@ -23,6 +23,11 @@ export function encodeTrace(layout: BlockLayout, blocks: Uint32Array): Uint8Arra
   return bytes;
 }
 
+/** Bytes of the longest trace of a source, which names no block twice. */
+export function mostTraceBytes({ blockCount }: BlockLayout): number {
+  return TRACE_HEADER_BYTES + Math.min(blockCount, MAX_TRACE_BLOCKS) * 4;
+}
+
 /** Undefined for bytes that are damaged, or belong to another source or geometry. */
 export function parseTrace(bytes: Uint8Array, layout: BlockLayout): Uint32Array | undefined {
   if (bytes.length < TRACE_HEADER_BYTES || MAGIC.some((byte, i) => bytes[i] !== byte)) {

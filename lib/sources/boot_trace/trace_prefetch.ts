@@ -7,11 +7,8 @@
 import type { CachedReader } from "../disk_cache/cached_reader.ts";
 import { FETCH_BLOCKS } from "../disk_cache/cached_reader.ts";
 
-export interface TracePrefetchOptions {
-  /** Fetches at a time. Default 6: HTTP has 8 requests, two stay for the foreground. */
-  parallel?: number;
-}
-
+/** Fetches at a time: HTTP has 8 requests, two stay for the foreground. */
+const PARALLEL = 6;
 /** How far behind its turn in the trace a neighbour may be to be fetched along. */
 const NEAR_ENTRIES = 512;
 /** A source that fails so often is left to the foreground, which needs the answer. */
@@ -23,7 +20,6 @@ export class TracePrefetch {
   readonly #blocks: Uint32Array;
   /** Turn of each block in the trace, from 1; 0 for the others. */
   readonly #turns: Uint32Array;
-  readonly #parallel: number;
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #next = 0;
@@ -31,12 +27,11 @@ export class TracePrefetch {
   readonly #ended = Promise.withResolvers<void>();
   #isRunning = true;
 
-  constructor(reader: CachedReader, blocks: Uint32Array, options: TracePrefetchOptions = {}) {
+  constructor(reader: CachedReader, blocks: Uint32Array) {
     this.#reader = reader;
     this.#blocks = blocks;
     this.#turns = new Uint32Array(reader.layout.blockCount);
     blocks.forEach((block, i) => this.#turns[block] = i + 1);
-    this.#parallel = options.parallel ?? 6;
     this.#pump();
   }
 
@@ -67,7 +62,7 @@ export class TracePrefetch {
 
   #pump(): void {
     while (!this.#stop.signal.aborted) {
-      const most = this.#reader.waitingReads > 0 ? 1 : this.#parallel;
+      const most = this.#reader.waitingReads > 0 ? 1 : PARALLEL;
       if (this.#running.size >= most) return;
       const run = this.#nextRun();
       if (run === undefined) {

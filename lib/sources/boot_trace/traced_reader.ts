@@ -11,7 +11,7 @@ import type { DiskCache } from "../disk_cache/disk_cache.ts";
 import type { Reader, ReadOptions } from "../reader.ts";
 import { mergeTraces } from "./merge_traces.ts";
 import { encodeTrace, MAX_TRACE_BLOCKS } from "./trace_format.ts";
-import { TracePrefetch, type TracePrefetchOptions } from "./trace_prefetch.ts";
+import { TracePrefetch } from "./trace_prefetch.ts";
 
 export interface TracedReaderCounters {
   /** Blocks of the trace that were not on disk when they were first asked for. */
@@ -46,7 +46,6 @@ export class TracedReader implements Reader {
     disk: CachedReader,
     cache: DiskCache,
     known: Uint32Array,
-    options: TracePrefetchOptions,
   ) {
     this.sizeBytes = pages.sizeBytes;
     this.identity = pages.identity;
@@ -55,7 +54,7 @@ export class TracedReader implements Reader {
     this.#cache = cache;
     this.#known = known;
     this.#touched = new Uint8Array(disk.layout.blockCount);
-    this.#prefetch = new TracePrefetch(disk, known, options);
+    this.#prefetch = new TracePrefetch(disk, known);
   }
 
   /** Begins to note and to fetch ahead. Owns `pages`, which reads through `disk`, and disposes it. */
@@ -63,11 +62,10 @@ export class TracedReader implements Reader {
     pages: Reader,
     disk: CachedReader,
     cache: DiskCache,
-    options: TracePrefetchOptions = {},
   ): Promise<TracedReader> {
     const known = await cache.loadTrace(disk.layout) ?? new Uint32Array();
     await disk.ready();
-    return new TracedReader(pages, disk, cache, known, options);
+    return new TracedReader(pages, disk, cache, known);
   }
 
   get counters(): TracedReaderCounters {

@@ -166,7 +166,10 @@ async function openFile(storage: CacheStorage, layout: BlockLayout): Promise<Sto
   for (let attempt = 0; attempt < 3; attempt++) {
     const file = await storage.open(name);
     if (file !== undefined) {
-      const found = await readLayout(file);
+      const found = await readLayout(file).catch(async (error) => {
+        await file.close();
+        throw error;
+      });
       if (found?.identity === layout.identity && found.sizeBytes === layout.sizeBytes) return file;
       await file.close();
       await storage.remove(name);

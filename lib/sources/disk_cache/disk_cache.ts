@@ -7,7 +7,7 @@
  */
 import { FastboopError } from "../../errors/errors.ts";
 import { printable } from "../../bytes/printable.ts";
-import { parseTrace } from "../boot_trace/trace_format.ts";
+import { mostTraceBytes, parseTrace } from "../boot_trace/trace_format.ts";
 import type { Reader } from "../reader.ts";
 import { type BlockLayout, blockLayout } from "./block_format.ts";
 import { BlockStore } from "./block_store.ts";
@@ -15,7 +15,6 @@ import { CachedReader } from "./cached_reader.ts";
 import { evict } from "./evict.ts";
 import { HostStorage } from "./host_storage.ts";
 import { isPinned } from "./is_pinned.ts";
-import { readWhole } from "./read_whole.ts";
 import type { CacheStorage } from "./storage.ts";
 
 export interface DiskCacheOptions {
@@ -30,7 +29,6 @@ export interface DiskCacheOptions {
 export const DEFAULT_CAPACITY_BYTES = 8 * 2 ** 30;
 /** Between two looks at what the directory takes. */
 const STEP_BYTES = 64 << 20;
-const MAX_TRACE_BYTES = 8 << 20;
 
 export class DiskCache {
   readonly #storage: CacheStorage | undefined;
@@ -88,8 +86,14 @@ export class DiskCache {
     try {
       const file = await this.#storage?.open(`${layout.key}.trace`);
       if (file === undefined) return undefined;
-      await file.touch();
-      return parseTrace(await readWhole(file, MAX_TRACE_BYTES), layout);
+      try {
+        await file.touch();
+        // One byte more than there can be: a longer file is seen as one.
+        const bytes = new Uint8Array(mostTraceBytes(layout) + 1);
+        return parseTrace(bytes.subarray(0, await file.read(0, bytes)), layout);
+      } finally {
+        await file.close();
+      }
     } catch (error) {
       this.#warn(error);
       return undefined;

@@ -111,6 +111,7 @@ export class HostStorage implements CacheStorage {
   }
 
   async freeBytes(): Promise<number | undefined> {
+    if (!isGranted("statfs")) return undefined;
     try {
       const { bavail, bsize } = await fsp.statfs(this.#directory);
       return Number(bavail) * Number(bsize);
@@ -220,11 +221,12 @@ function faultOf(stats: fs.Stats): string | undefined {
 
 /** Undefined without --allow-sys: then the modes alone must do. */
 function ownUid(): number | undefined {
-  try {
-    return Deno.uid() ?? undefined;
-  } catch {
-    return undefined;
-  }
+  return isGranted("uid") ? Deno.uid() ?? undefined : undefined;
+}
+
+/** Never asked for: the question would hold a phone that is being served. */
+function isGranted(kind: "uid" | "statfs"): boolean {
+  return Deno.permissions.querySync({ name: "sys", kind }).state === "granted";
 }
 
 function openDescriptor(path: string, flags: number, mode?: number): Promise<number> {

@@ -159,6 +159,7 @@ Deno.test("a trace that is damaged or of another source is dropped", async () =>
   const storage = await recorded();
   const [name, { bytes: good }] = [...storage.files].find(([name]) => name.endsWith(".trace"))!;
   const cases = [good.slice(0, 63), good.slice(0, -1), new Uint8Array()];
+  for (const more of [1, 4, 1000]) cases.push(Uint8Array.of(...good, ...new Uint8Array(more)));
   for (let at = 0; at < good.length; at++) {
     const bad = good.slice();
     bad[at]! ^= 1 << (at % 8);
@@ -171,6 +172,18 @@ Deno.test("a trace that is damaged or of another source is dropped", async () =>
     await reader.prefetched;
     assert.equal(upstream.reads.length, 0);
     await reader[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("a trace that cannot be read leaves no file open", async () => {
+  for (const call of ["touch", "read"] as const) {
+    const storage = await recorded();
+    storage.fault = (now) => {
+      if (now === call) throw new Error("EIO");
+    };
+    const { reader } = await open(storage);
+    await reader[Symbol.asyncDispose]();
+    assert.equal(storage.openFiles, 0, call);
   }
 });
 

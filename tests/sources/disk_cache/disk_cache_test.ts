@@ -6,6 +6,7 @@ import { isPinned } from "../../../lib/sources/disk_cache/is_pinned.ts";
 import { MemoryReader } from "../../../lib/sources/memory.ts";
 import type { Reader } from "../../../lib/sources/reader.ts";
 import { withTempDir } from "../../filesystems/foreign_tools.ts";
+import { runAtTerminal } from "../../support/at_terminal.ts";
 import { MemoryStorage } from "./memory_storage.ts";
 
 const image = Uint8Array.from({ length: 5 * BLOCK_BYTES }, (_, i) => (i * 31 + (i >> 8)) & 0xff);
@@ -179,6 +180,23 @@ Deno.test("DiskCache.open() refuses what is not the user's own, with one warning
     }
     assert.deepEqual([...Deno.readDirSync(`${dir}/real`)], []);
   });
+});
+
+Deno.test({
+  name: "a cache asks for no permission at a terminal",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    withTempDir(async (dir) => {
+      const module = import.meta.resolve("../../../lib/sources/disk_cache/host_storage.ts");
+      const said = await runAtTerminal(
+        ["--allow-read", "--allow-write"],
+        `import { HostStorage } from ${JSON.stringify(module)};
+        const storage = await HostStorage.open("${dir}/c", { create: true });
+        console.log("free: " + await storage.freeBytes());`,
+      );
+      if (said === undefined) return console.log("  no script(1): not tested");
+      assert.equal(said, "free: undefined");
+    }),
 });
 
 Deno.test("a link where a file should be is not followed", async () => {

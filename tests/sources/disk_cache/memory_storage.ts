@@ -22,7 +22,7 @@ export class MemoryStorage implements CacheStorage {
   readonly files = new Map<string, Content>();
   readonly writes: LoggedWrite[] = [];
   /** Asked before every call; what it throws is what the disk says. */
-  fault: (call: "open" | "read" | "write" | "create" | "list") => void = () => {};
+  fault: (call: "open" | "read" | "write" | "touch" | "create" | "list") => void = () => {};
   free: number | undefined;
   calls = 0;
   openFiles = 0;
@@ -98,6 +98,7 @@ class MemoryFile implements StoredBytes {
 
   // deno-lint-ignore require-await
   async touch(): Promise<boolean> {
+    this.storage.fault("touch");
     this.content.usedMs = this.tick();
     return this.content.isLinked;
   }

@@ -124,7 +124,7 @@ export class BlockReader implements Reader {
       this.#options.plainSizes.length,
     );
     for (let index = next; index < end; index++) {
-      if (!this.#options.isLarge(index)) this.#blocks.prefetch(index);
+      if (!this.#options.isLarge(index) && !this.#blocks.prefetch(index)) return;
     }
   }
 
@@ -134,32 +134,48 @@ export class BlockReader implements Reader {
     into: Uint8Array,
     signal?: AbortSignal,
   ): Promise<void> {
-    const options = signal ? { signal } : {};
     const reader = await this.#openLarge(index);
-    if (reader.isReady(offsetBytes + into.length)) {
-      return await reader.readAt(offsetBytes, into, options);
-    }
-    const release = await this.#acquire(signal);
+    const endBytes = offsetBytes + into.length;
+    const release = reader.isReady(endBytes)
+      ? undefined
+      : await this.#acquire(reader, endBytes, signal);
     try {
-      this.#awake.delete(index);
-      this.#awake.add(index);
-      for (const other of this.#awake) {
-        if (this.#awake.size <= LARGE_AT_A_TIME) break;
-        if (await (await this.#openLarge(other)).rest()) this.#awake.delete(other);
-      }
-      await reader.readAt(offsetBytes, into, options);
+      if (release) await this.#wake(index);
+      await reader.readAt(offsetBytes, into, signal ? { signal } : {});
     } finally {
-      release();
+      release?.();
     }
   }
 
-  async #acquire(signal?: AbortSignal): Promise<() => void> {
-    const stops = [this.#closing.signal, ...signal ? [signal] : []];
+  /** The right to have a block decoded; undefined when others had it decoded as far meanwhile. */
+  async #acquire(
+    reader: SequentialReader,
+    endBytes: number,
+    signal?: AbortSignal,
+  ): Promise<(() => void) | undefined> {
+    const ready = new AbortController();
+    const unwatch = reader.watch(() => {
+      if (reader.isReady(endBytes)) ready.abort();
+    });
+    const stops = [this.#closing.signal, ready.signal, ...signal ? [signal] : []];
     try {
       return await this.#largeSlots.acquire(AbortSignal.any(stops));
     } catch (error) {
       this.#refuse(signal);
+      if (ready.signal.aborted) return undefined;
       throw error;
+    } finally {
+      unwatch();
+    }
+  }
+
+  /** Lets the block keep a decoder; those used longest ago give theirs back. */
+  async #wake(index: number): Promise<void> {
+    this.#awake.delete(index);
+    this.#awake.add(index);
+    for (const other of this.#awake) {
+      if (this.#awake.size <= LARGE_AT_A_TIME) break;
+      if (await (await this.#openLarge(other)).rest()) this.#awake.delete(other);
     }
   }
 

@@ -1,15 +1,15 @@
 /**
  * Decoded blocks in memory, for containers with random access.
  *
- * Invariants: a block is decoded once however many wait for it; blocks held never exceed `capacityBytes`,
- * except that the last one used stays; blocks on their way never exceed `parallel`; a failed or stopped
- * decode leaves nothing behind; one reader's abort ends a decode only when nobody else waits for it.
+ * Invariants: a block is decoded once however many wait for it, and never twice at a time; blocks held never
+ * exceed `capacityBytes`, except that the last one used stays; blocks on their way never exceed `parallel`; a
+ * failed decode leaves nothing behind; one reader's abort ends a decode only when nobody else waits for it.
  */
 import { cancelled, FastboopError } from "../errors/errors.ts";
 import { Semaphore } from "../sources/semaphore.ts";
 import { untilAborted } from "../sources/until_aborted.ts";
 
-/** Gives one block's content; `signal` ends it when nobody waits any more. */
+/** Gives one block's content; `signal` ends it, where that is possible, when nobody waits any more. */
 export type LoadBlock = (index: number, signal: AbortSignal) => Promise<Uint8Array>;
 
 export interface DecodedBlocksOptions {
@@ -18,6 +18,9 @@ export interface DecodedBlocksOptions {
   /** Blocks decoded at a time. Default 2. */
   parallel?: number;
 }
+
+/** Blocks held, so that those of a few bytes do not cost many times as much. */
+const MOST_HELD = 1 << 16;
 
 interface Loading {
   readonly block: Promise<Uint8Array>;
@@ -43,7 +46,7 @@ export class DecodedBlocks implements AsyncDisposable {
     this.#slots = new Semaphore(options.parallel ?? 2);
   }
 
-  /** Bytes of blocks held now. */
+  /** Memory of blocks held now; what zlib gives is often the beginning of a larger buffer. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
@@ -55,25 +58,34 @@ export class DecodedBlocks implements AsyncDisposable {
    */
   async get(index: number, signal?: AbortSignal): Promise<Uint8Array> {
     const action = `Read block ${index}`;
-    if (signal?.aborted) throw cancelled(action, signal);
-    if (this.#closed) throw closed(action);
-    const held = this.#held.get(index);
-    if (held) {
-      this.#held.delete(index);
-      this.#held.set(index, held);
-      return held;
+    for (;;) {
+      if (signal?.aborted) throw cancelled(action, signal);
+      if (this.#closed) throw closed(action);
+      const held = this.#held.get(index);
+      if (held) {
+        this.#held.delete(index);
+        this.#held.set(index, held);
+        return held;
+      }
+      const loading = this.#loading.get(index) ?? this.#begin(index);
+      if (!loading.stop.signal.aborted) return await this.#join(action, loading, signal);
+      // A worker goes on with what it was told to stop: it is waited for, and taken if it came so far.
+      await untilAborted(loading.block, signal).catch(() => {});
     }
-    return await this.#join(action, this.#loading.get(index) ?? this.#begin(index), signal);
   }
 
-  /** Decodes a block that will be asked for soon; its failure shows to whoever asks. */
-  prefetch(index: number): void {
-    if (this.#closed || this.#held.has(index) || this.#loading.has(index)) return;
-    // One at a time that nobody waits for yet.
-    if ([...this.#loading.values()].some(({ isAhead, waiters }) => isAhead && waiters === 0)) {
-      return;
+  /**
+   * Decodes a block that will be asked for soon; its failure shows to whoever asks. One at a time that nobody
+   * waits for yet: false says that there is one.
+   */
+  prefetch(index: number): boolean {
+    if (this.#closed) return false;
+    if (this.#held.has(index) || this.#loading.has(index)) return true;
+    for (const { isAhead, waiters } of this.#loading.values()) {
+      if (isAhead && waiters === 0) return false;
     }
     this.#begin(index).isAhead = true;
+    return true;
   }
 
   #begin(index: number): Loading {
@@ -81,9 +93,11 @@ export class DecodedBlocks implements AsyncDisposable {
     const block = this.#run(index, stop.signal);
     const loading: Loading = { block, stop, waiters: 0, isAhead: false };
     this.#loading.set(index, loading);
+    const forget = () => this.#loading.delete(index);
     block.then((bytes) => {
-      if (this.#loading.get(index) === loading) this.#hold(index, bytes);
-    }, () => {}).finally(() => this.#forget(index, loading));
+      forget();
+      this.#hold(index, bytes);
+    }, forget);
     return loading;
   }
 
@@ -106,28 +120,19 @@ export class DecodedBlocks implements AsyncDisposable {
       throw error;
     } finally {
       loading.waiters--;
-      if (signal?.aborted && loading.waiters === 0 && !loading.isAhead) this.#abandon(loading);
+      if (signal?.aborted && loading.waiters === 0 && !loading.isAhead) loading.stop.abort();
     }
-  }
-
-  #abandon(loading: Loading): void {
-    for (const [index, other] of this.#loading) if (other === loading) this.#forget(index, loading);
-    loading.stop.abort();
-  }
-
-  /** Lets later readers of this block begin anew. */
-  #forget(index: number, loading: Loading): void {
-    if (this.#loading.get(index) === loading) this.#loading.delete(index);
   }
 
   #hold(index: number, bytes: Uint8Array): void {
     if (this.#closed) return;
     this.#held.set(index, bytes);
-    this.#heldBytes += bytes.length;
+    this.#heldBytes += bytes.buffer.byteLength;
     for (const [oldest, old] of this.#held) {
-      if (this.#heldBytes <= this.#capacityBytes || this.#held.size === 1) break;
+      const fits = this.#heldBytes <= this.#capacityBytes && this.#held.size <= MOST_HELD;
+      if (fits || this.#held.size === 1) break;
       this.#held.delete(oldest);
-      this.#heldBytes -= old.length;
+      this.#heldBytes -= old.buffer.byteLength;
     }
   }
 
@@ -135,7 +140,7 @@ export class DecodedBlocks implements AsyncDisposable {
     if (this.#closed) return;
     this.#closed = true;
     const running = [...this.#loading.values()];
-    for (const loading of running) this.#abandon(loading);
+    for (const { stop } of running) stop.abort();
     await Promise.allSettled(running.map(({ block }) => block));
     this.#held.clear();
     this.#heldBytes = 0;

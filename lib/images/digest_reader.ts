@@ -6,19 +6,14 @@
  * fail. Of a source that is read at random, or not to its end, nothing is claimed.
  */
 import { createHash } from "node:crypto";
+import { alignUp } from "../bytes/align.ts";
 import { FastboopError } from "../errors/errors.ts";
 import { checkBounds } from "../sources/bounds.ts";
 import type { Reader, ReadOptions } from "../sources/reader.ts";
-
-/** What a stage of a pipeline declares about its bytes. */
-export interface DeclaredContent {
-  /** `sha512:` and 128 hexadecimal digits. */
-  readonly digest: string;
-  readonly sizeBytes: number;
-}
+import type { Content } from "./pipeline/pipeline.ts";
 
 /** `unclaimed`: it was read in another order, nothing is known. */
-export type DigestVerdict = "open" | "right" | "wrong" | "unclaimed";
+type DigestVerdict = "open" | "right" | "wrong" | "unclaimed";
 
 /** Bytes held of reads that came before their turn. */
 const MOST_HELD_BYTES = 16 << 20;
@@ -27,30 +22,35 @@ const MOST_HELD_READS = 1024;
 /**
  * A Reader over `reader` that owns it; when it throws, `reader` stays the caller's.
  *
+ * `blockBytes`: the content may also be that of whole blocks, the last one filled up with zeros.
+ *
  * @throws {FastboopError} `source` when the size is another one, `corrupt` when the digest is none.
  */
-export function checkedWhole(reader: Reader, content: DeclaredContent): DigestReader {
+export function checkedWhole(reader: Reader, content: Content, blockBytes = 1): DigestReader {
   const action = `Check ${reader.identity} by its digest`;
   if (!/^sha512:[0-9a-f]{128}$/.test(content.digest)) {
     const state = "the digest is not sha512: and 128 hexadecimal digits";
     throw new FastboopError({ kind: "corrupt", action, state });
   }
-  if (content.sizeBytes !== reader.sizeBytes) {
+  const { sizeBytes } = reader;
+  if (![sizeBytes, alignUp(sizeBytes, blockBytes)].includes(content.sizeBytes)) {
     throw new FastboopError({
       kind: "source",
       action,
-      state: `it has ${reader.sizeBytes} bytes, ${content.sizeBytes} are declared`,
+      state: `it has ${sizeBytes} bytes, ${content.sizeBytes} are declared`,
       hint: "The image was replaced: get a profile that belongs to it",
     });
   }
   return new DigestReader(reader, content);
 }
 
-export class DigestReader implements Reader {
+class DigestReader implements Reader {
   readonly sizeBytes: number;
   readonly identity: string;
   readonly #reader: Reader;
   readonly #expected: string;
+  /** Zeros behind the end that the digest covers. */
+  readonly #paddingBytes: number;
   readonly #hash = createHash("sha512");
   /** Everything before this is hashed. */
   #frontierBytes = 0;
@@ -60,10 +60,11 @@ export class DigestReader implements Reader {
   #verdict: DigestVerdict = "open";
   #wrong: FastboopError | undefined;
 
-  constructor(reader: Reader, content: DeclaredContent) {
+  constructor(reader: Reader, content: Content) {
     this.#reader = reader;
     this.#expected = content.digest.slice("sha512:".length);
     this.sizeBytes = reader.sizeBytes;
+    this.#paddingBytes = content.sizeBytes - reader.sizeBytes;
     this.identity = reader.identity;
     if (this.sizeBytes === 0) this.#conclude();
   }
@@ -116,7 +117,7 @@ export class DigestReader implements Reader {
   }
 
   #conclude(): void {
-    const found = this.#hash.digest("hex");
+    const found = this.#hash.update(new Uint8Array(this.#paddingBytes)).digest("hex");
     this.#verdict = found === this.#expected ? "right" : "wrong";
     if (this.#verdict === "right") return;
     this.#wrong = new FastboopError({

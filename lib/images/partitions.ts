@@ -19,14 +19,9 @@ export interface Partition {
 
 export interface PartitionTable {
   readonly scheme: "gpt" | "mbr";
-  readonly lbaSizeBytes: number;
   /** The primary GPT is damaged; this is its backup. */
   readonly usedBackup: boolean;
   readonly partitions: readonly Partition[];
-}
-
-export interface PartitionOptions extends ReadOptions {
-  readonly lbaSizeBytes?: number;
 }
 
 /**
@@ -41,7 +36,7 @@ export interface PartitionOptions extends ReadOptions {
  */
 export async function listPartitions(
   source: Reader,
-  options: PartitionOptions = {},
+  options: ReadOptions = {},
 ): Promise<PartitionTable | undefined> {
   const mbr = await readMbr(source, options);
   if (mbr === undefined || mbr.isProtective || mbr.partitions.length === 0) {
@@ -51,8 +46,7 @@ export async function listPartitions(
         const { index, partuuid, offsetBytes, sizeBytes } = rest;
         return { index, name: label, type: typeGuid, partuuid, offsetBytes, sizeBytes };
       });
-      const { lbaSizeBytes, usedBackup } = gpt;
-      return { scheme: "gpt", lbaSizeBytes, usedBackup, partitions };
+      return { scheme: "gpt", usedBackup: gpt.usedBackup, partitions };
     }
   }
   if (mbr === undefined) return undefined;
@@ -67,7 +61,6 @@ export async function listPartitions(
   const partitions = mbr.partitions.filter(({ isExtended }) => !isExtended);
   return {
     scheme: "mbr",
-    lbaSizeBytes: mbr.lbaSizeBytes,
     usedBackup: false,
     partitions: partitions.map(({ index, type, partuuid, offsetBytes, sizeBytes }) => {
       const digits = type.toString(16).padStart(2, "0");

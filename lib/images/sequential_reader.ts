@@ -56,6 +56,7 @@ export class SequentialReader implements Reader {
   readonly identity: string;
   readonly #options: SequentialReaderOptions;
   readonly #waiters = new Set<Waiter>();
+  readonly #watchers = new Set<() => void>();
   #decoder: PieceDecoder | undefined;
   /** What the decoder gave so far; less than what is ready after a rest. */
   #decodedBytes = 0;
@@ -95,7 +96,14 @@ export class SequentialReader implements Reader {
     const spillOffsetBytes = this.#options.spillOffsetBytes ?? 0;
     await this.#options.spill.readAt(spillOffsetBytes + offsetBytes, into, options);
     this.#refuseDamage(endBytes);
-    this.#start();
+    // Who was told to rest begins again for who waits, not to read ahead.
+    if (this.#decoder) this.#start();
+  }
+
+  /** Calls `tell` whenever more is ready, until the result is called; nothing is decoded for it. */
+  watch(tell: () => void): () => void {
+    this.#watchers.add(tell);
+    return () => this.#watchers.delete(tell);
   }
 
   /** Ends reading ahead and gives the decoder's memory back; false when somebody waits. */
@@ -214,6 +222,7 @@ export class SequentialReader implements Reader {
 
   #release(): void {
     for (const waiter of this.#waiters) if (this.isReady(waiter.endBytes)) waiter.resolve();
+    for (const tell of this.#watchers) tell();
   }
 
   #fail(error: unknown): void {

@@ -30,6 +30,8 @@ import { WindowReader } from "./window_reader.ts";
 export const MAX_DEPTH = 16;
 /** Partitions looked into when a root is chosen. */
 const PROBED_PARTITIONS = 128;
+/** Partitions an error lists. */
+const LISTED = 24;
 /** Contenders whose files are looked at; no disk has as many roots, but a table may name one of them often. */
 const PROBED_ROOTS = 16;
 
@@ -162,7 +164,7 @@ function namedPartition(disk: Reader, table: PartitionTable, wanted: string): Pa
   const found = [labelled, numbered, identified].find(({ length }) => length > 0);
   if (found?.length === 1) return found[0]!;
   const state = found === undefined
-    ? `there are ${table.partitions.map(tell).join(", ") || "no partitions"}`
+    ? `there are ${tellAll(table.partitions)}`
     : `${found.length} partitions have this label`;
   throw new FastboopError({
     kind: found === undefined ? "not-found" : "usage",
@@ -172,8 +174,13 @@ function namedPartition(disk: Reader, table: PartitionTable, wanted: string): Pa
   });
 }
 
-function tell({ index, name }: Partition): string {
-  return name === "" ? `${index + 1}` : `${index + 1} "${printable(name)}"`;
+function tellAll(partitions: readonly Partition[]): string {
+  if (partitions.length === 0) return "no partitions";
+  const words = partitions.slice(0, LISTED).map(({ index, name }) =>
+    name === "" ? `${index + 1}` : `${index + 1} "${printable(name)}"`
+  );
+  const more = partitions.length - words.length;
+  return words.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 async function rootPartition(

@@ -14,11 +14,8 @@ const DIGEST_BYTES = 32;
 const MOST_BLOCK_BYTES = 16 << 20;
 /** Fetches at a time, so that large blocks in flight stay within 64 MiB. */
 const PARALLEL = 4;
-
-export interface VerifiedReaderOptions {
-  /** Bytes of right blocks kept, least recently used go first; at least one block is. Default 8 MiB. */
-  cacheBytes?: number;
-}
+/** Of right blocks that are kept, least recently used go first; at least one block is. */
+const CACHE_BYTES = 8 << 20;
 
 export class VerifiedReader implements Reader {
   readonly sizeBytes: number;
@@ -31,14 +28,14 @@ export class VerifiedReader implements Reader {
    * @throws {FastboopError} `source` when the hashes are of another size, `corrupt` when they are no table of
    * it. Reads throw `source` when a block is not the right one.
    */
-  constructor(reader: Reader, hashes: BlockHashes, options: VerifiedReaderOptions = {}) {
+  constructor(reader: Reader, hashes: BlockHashes) {
     checkTable(reader, hashes);
     const { blockSizeBytes } = hashes;
     this.sizeBytes = reader.sizeBytes;
     this.identity = `verified:(${reader.identity})`;
     this.#blocks = new PageCache(new CheckedBlocks(reader, hashes), {
       pageSizeBytes: blockSizeBytes,
-      capacityBytes: Math.max(options.cacheBytes ?? 8 << 20, blockSizeBytes),
+      capacityBytes: Math.max(CACHE_BYTES, blockSizeBytes),
       parallel: PARALLEL,
       readAheadBytes: 0,
     });

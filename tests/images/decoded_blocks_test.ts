@@ -86,3 +86,58 @@ Deno.test("DecodedBlocks decodes two at a time, and stops all when it is closed"
   assert.ok(calls.every(({ signal }) => signal.aborted));
   await expectError("cancelled", () => blocks.get(0), "closed");
 });
+
+Deno.test("DecodedBlocks never decodes a block twice at a time, though a decode cannot be stopped", async () => {
+  let running = 0;
+  let most = 0;
+  const gates: PromiseWithResolvers<void>[] = [];
+  const load = async () => {
+    gates.push(Promise.withResolvers<void>());
+    most = Math.max(most, ++running);
+    await gates.at(-1)!.promise;
+    running--;
+    return new Uint8Array(7);
+  };
+  const blocks = new DecodedBlocks(load);
+  const controller = new AbortController();
+  const stopped = blocks.get(5, controller.signal);
+  await turn();
+  controller.abort();
+  await expectError("cancelled", () => stopped);
+  const [next, impatient] = [new AbortController(), new AbortController()];
+  const again = blocks.get(5, next.signal);
+  const left = blocks.get(5, impatient.signal);
+  impatient.abort();
+  await expectError("cancelled", () => left);
+  await turn();
+  gates[0]!.resolve();
+  assert.equal((await again).length, 7);
+  assert.deepEqual([gates.length, most], [1, 1], "what was decoded all the same is taken");
+  const other = expectError("cancelled", () => blocks.get(6, next.signal));
+  await turn();
+  next.abort();
+  await other;
+  let isClosed = false;
+  const closing = blocks[Symbol.asyncDispose]().then(() => isClosed = true);
+  await turn();
+  assert.equal(isClosed, false, "the source is still read from");
+  gates[1]!.resolve();
+  await closing;
+});
+
+Deno.test("DecodedBlocks keeps no more blocks than it can count in memory, however small", async () => {
+  await using blocks = new DecodedBlocks(() => Promise.resolve(new Uint8Array(1)));
+  for (let index = 0; index < 70_000; index++) await blocks.get(index);
+  assert.equal(blocks.heldBytes, 1 << 16);
+});
+
+Deno.test("DecodedBlocks counts the memory behind a block, which may be more than the block", async () => {
+  const loaded: number[] = [];
+  await using blocks = new DecodedBlocks((index) => {
+    loaded.push(index);
+    return Promise.resolve(new Uint8Array(1 << 14).subarray(0, 100));
+  }, { capacityBytes: 1 << 16 });
+  for (const index of [0, 1, 2, 3, 4, 4, 0]) await blocks.get(index);
+  assert.deepEqual(loaded, [0, 1, 2, 3, 4, 0]);
+  assert.equal(blocks.heldBytes, 1 << 16);
+});

@@ -185,3 +185,18 @@ Deno.test("SequentialReader refuses who waits and who comes when it is closed", 
   await waiting;
   await expectError("cancelled", () => read(reader, 0), "closed");
 });
+
+Deno.test("SequentialReader that rests does not begin again to read ahead", async () => {
+  let begun = 0;
+  await using spill = new MemorySpill(1 << 20);
+  await using reader = new SequentialReader({
+    ...{ identity: "sequence", sizeBytes: SIZE, spill, readAheadBytes: 5 * PIECE },
+    begin: () => (begun++, new Pieces()),
+  });
+  await read(reader, 0);
+  assert.equal(await reader.rest(), true);
+  await read(reader, 900);
+  assert.equal(begun, 1);
+  await read(reader, 30_000);
+  assert.equal(begun, 2);
+});

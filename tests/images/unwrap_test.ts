@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { gzipSync } from "node:zlib";
+import { crc32, gzipSync } from "node:zlib";
 import { unwrap } from "../../lib/images/unwrap.ts";
 import { openImage } from "../../lib/filesystems/open_image.ts";
 import { openFile } from "../../lib/sources/file.ts";
@@ -40,6 +40,36 @@ Deno.test("unwrap() ends at once with what it does not know", async () => {
   assert.deepEqual([result.steps, result.format], [[], undefined]);
   const empty = await unwrap(new MemoryReader(new Uint8Array(0), "empty"));
   assert.equal(empty.format, undefined);
+});
+
+/** A disk whose table of 4096 entries of 128 bytes at LBA 2 names as many partitions of one LBA. */
+function crowdedDisk(): Uint8Array {
+  const disk = new Uint8Array(2 << 20);
+  const table = disk.subarray(1024, 1024 + 4096 * 128);
+  for (let at = 0; at < table.length; at += 128) {
+    table.fill(0x41, at, at + 32);
+    const view = new DataView(table.buffer, table.byteOffset + at, 128);
+    view.setUint32(32, 2000, true);
+    view.setUint32(40, 2000, true);
+    for (let unit = 56; unit < 128; unit += 2) view.setUint16(unit, 0x62, true);
+  }
+  const header = new DataView(disk.buffer, 512, 92);
+  disk.set(new TextEncoder().encode("EFI PART"), 512);
+  header.setUint32(12, 92, true);
+  header.setUint32(24, 1, true);
+  header.setUint32(72, 2, true);
+  header.setUint32(80, 4096, true);
+  header.setUint32(84, 128, true);
+  header.setUint32(88, crc32(table), true);
+  header.setUint32(16, crc32(disk.subarray(512, 604)), true);
+  return disk;
+}
+
+Deno.test("unwrap() lists a few partitions of a table that has thousands", async () => {
+  const source = new MemoryReader(crowdedDisk(), "crowded");
+  const error = await unwrap(source, { partition: "root" }).then(() => undefined, (error) => error);
+  assert.ok(ofKind("not-found", /24 "b{36}" and 4072 more$/m)(error));
+  assert.ok(error.message.length < 2000, `${error.message.length} characters`);
 });
 
 Deno.test({

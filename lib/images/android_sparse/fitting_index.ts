@@ -51,8 +51,8 @@ function adds(
     }
     if (chunk.payloadOffsetBytes !== at + header.chunkHeaderBytes) return false;
     if (chunk.chunkType === CHUNK.FILL && chunk.fillPattern?.length !== 4) return false;
-    if (chunk.chunkType === CHUNK.CRC32 && chunk.crc32 === undefined) return false;
     if (chunk.chunkType !== CHUNK.FILL && chunk.fillPattern !== undefined) return false;
+    if ((chunk.chunkType === CHUNK.CRC32) !== (chunk.crc32 !== undefined)) return false;
     at += chunk.totalSizeBytes;
     blocks += chunk.blockCount;
   }

@@ -10,7 +10,7 @@
 import { FastboopError } from "../../errors/errors.ts";
 import type { AndroidSparseIndex, SparseChunk } from "../pipeline/hints.ts";
 
-export const SPARSE_MAGIC = 0xed26ff3a;
+const SPARSE_MAGIC = 0xed26ff3a;
 export const FILE_HEADER_BYTES = 28;
 const CHUNK_HEADER_BYTES = 12;
 export const CHUNK = { RAW: 0xcac1, FILL: 0xcac2, DONT_CARE: 0xcac3, CRC32: 0xcac4 } as const;

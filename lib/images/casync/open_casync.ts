@@ -7,12 +7,11 @@ import { cancelled, FastboopError } from "../../errors/errors.ts";
 import { checkBounds } from "../../sources/bounds.ts";
 import type { Reader, ReadOptions } from "../../sources/reader.ts";
 import type { ContainerOptions } from "../container.ts";
+import { DecodedBlocks } from "../decoded_blocks.ts";
 import { type CasyncIndex, readCasyncIndex } from "./casync_index.ts";
-import { ChunkCache } from "./chunk_cache.ts";
 import { ChunkLoader } from "./chunk_loader.ts";
 import type { ChunkStore } from "../../sources/chunk_store.ts";
 
-const CACHE_BYTES = 64 << 20;
 const PARALLEL = 8;
 /** Chunks that are decoded at a time, when they are the largest there can be. */
 const RUNNING_BYTES = 128 << 20;
@@ -34,12 +33,11 @@ export async function openCasync(
   const parsed = await readCasyncIndex(action, index, options.signal);
   const parallel = Math.min(PARALLEL, Math.floor(RUNNING_BYTES / (parsed.largestBytes || 1)));
   const loader = new ChunkLoader(parsed, chunks, options.decodeXz);
-  const cache = new ChunkCache(
-    (chunk, signal) => loader.load(chunk, signal),
-    options.cacheBytes ?? CACHE_BYTES,
-    Math.max(1, parallel),
-  );
-  return new CasyncReader(index, parsed, cache);
+  const decoded = new DecodedBlocks((chunk, signal) => loader.load(chunk, signal), {
+    ...(options.cacheBytes === undefined ? {} : { capacityBytes: options.cacheBytes }),
+    parallel: Math.max(1, parallel),
+  });
+  return new CasyncReader(index, parsed, decoded);
 }
 
 class CasyncReader implements Reader {
@@ -47,15 +45,15 @@ class CasyncReader implements Reader {
   readonly identity: string;
   readonly #indexReader: Reader;
   readonly #index: CasyncIndex;
-  readonly #cache: ChunkCache;
+  readonly #chunks: DecodedBlocks;
   #closed = false;
 
-  constructor(indexReader: Reader, index: CasyncIndex, cache: ChunkCache) {
+  constructor(indexReader: Reader, index: CasyncIndex, chunks: DecodedBlocks) {
     this.identity = `casync:(${indexReader.identity})`;
     this.sizeBytes = index.ends.at(-1) ?? 0;
     this.#indexReader = indexReader;
     this.#index = index;
-    this.#cache = cache;
+    this.#chunks = chunks;
   }
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
@@ -71,7 +69,7 @@ class CasyncReader implements Reader {
     for (let from = first; from <= last; from += WINDOW) {
       const count = Math.min(WINDOW, last - from + 1);
       const jobs = Array.from({ length: count }, async (_, i) => {
-        this.#copy(from + i, await this.#cache.get(from + i, options.signal), offsetBytes, into);
+        this.#copy(from + i, await this.#chunks.get(from + i, options.signal), offsetBytes, into);
       });
       // All are waited for: nothing may write into the caller's array after the read was answered.
       await Promise.allSettled(jobs);
@@ -80,8 +78,9 @@ class CasyncReader implements Reader {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
-    await this.#cache.close();
+    await this.#chunks[Symbol.asyncDispose]();
     await this.#indexReader[Symbol.asyncDispose]();
   }
 

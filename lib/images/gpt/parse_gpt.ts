@@ -14,7 +14,7 @@ import { readU64 } from "../../bytes/read_u64.ts";
 import { formatGuid } from "./guid.ts";
 
 /** Most bytes of entries that are read; 128 entries take 16 KiB. */
-export const TABLE_LIMIT_BYTES = 16 << 20;
+const TABLE_LIMIT_BYTES = 16 << 20;
 const SIGNATURE = "EFI PART";
 const HEADER_BYTES = 92;
 const ENTRY_BYTES = 128;
@@ -29,12 +29,10 @@ export interface GptPartition {
   readonly label: string;
   readonly offsetBytes: number;
   readonly sizeBytes: number;
-  readonly attributes: bigint;
 }
 
 /** What of a header is needed to read its entries. */
 export interface GptHeader {
-  readonly diskGuid: string;
   readonly entriesLba: number;
   readonly entryCount: number;
   readonly entryBytes: number;
@@ -77,7 +75,6 @@ export function parseGptHeader(block: Uint8Array, lba: number): GptHeader | stri
     return `has a table of ${entryCount * entryBytes} bytes, more than ${TABLE_LIMIT_BYTES}`;
   }
   return {
-    diskGuid: formatGuid(block.subarray(56, 72)),
     entriesLba: readU64(view, 72),
     entryCount,
     entryBytes,
@@ -109,7 +106,6 @@ export function parseGptEntries(
       label: labelOf(view),
       offsetBytes: first * lbaSizeBytes,
       sizeBytes: (last - first + 1) * lbaSizeBytes,
-      attributes: view.getBigUint64(48, true),
     });
   }
   return partitions;

@@ -20,7 +20,6 @@ const LBA_SIZES_BYTES = [512, 4096];
 
 export interface GptTable {
   readonly lbaSizeBytes: number;
-  readonly diskGuid: string;
   /** The primary is damaged; this is its backup. */
   readonly usedBackup: boolean;
   readonly partitions: readonly GptPartition[];
@@ -102,7 +101,7 @@ class Attempt {
     if (table === undefined) return fault("has its entries outside the image");
     const partitions = parseGptEntries(header, table, size);
     if (typeof partitions === "string") return fault(partitions);
-    return { lbaSizeBytes: size, diskGuid: header.diskGuid, usedBackup, partitions };
+    return { lbaSizeBytes: size, usedBackup, partitions };
   }
 
   /** Undefined for a range that does not lie inside the source. */

@@ -14,7 +14,6 @@ const SIGNATURE_OFFSET = 0x1b8;
 const EXTENDED_TYPES = [0x05, 0x0f, 0x85];
 
 export interface MbrEntry {
-  readonly active: boolean;
   readonly type: number;
   readonly firstLba: number;
   readonly lbaCount: number;
@@ -29,7 +28,6 @@ export function parseMbrEntries(sector: Uint8Array): MbrEntry[] | undefined {
     const flag = sector[at]!;
     if (flag !== 0 && flag !== 0x80) return undefined;
     entries.push({
-      active: flag === 0x80,
       type: sector[at + 4]!,
       firstLba: view.getUint32(at + 8, true),
       lbaCount: view.getUint32(at + 12, true),

@@ -12,21 +12,16 @@ const LOGICAL_INDEX = 4;
 export interface MbrPartition {
   /** Primary slots are 0 to 3, logical partitions go on at 4. */
   readonly index: number;
-  /** The kernel's number, one more than the index. */
-  readonly number: number;
   readonly type: number;
   /** Signature and number in hexadecimal: `1b2c3d4e-02`. */
   readonly partuuid: string;
   readonly offsetBytes: number;
   readonly sizeBytes: number;
-  readonly active: boolean;
   /** It holds the logical partitions and has no content of its own. */
   readonly isExtended: boolean;
 }
 
 export interface MbrTable {
-  readonly lbaSizeBytes: number;
-  readonly diskSignature: number;
   /** An entry protects a GPT. It is not among the partitions. */
   readonly isProtective: boolean;
   readonly partitions: readonly MbrPartition[];
@@ -64,12 +59,10 @@ export async function readMbr(
   const diskSignature = diskSignatureOf(sector);
   const partition = (index: number, entry: MbrEntry): MbrPartition => ({
     index,
-    number: index + 1,
     type: entry.type,
     partuuid: `${hex(diskSignature, 8)}-${hex(index + 1, 2)}`,
     offsetBytes: entry.firstLba * lbaSizeBytes,
     sizeBytes: entry.lbaCount * lbaSizeBytes,
-    active: entry.active,
     isExtended: isExtended(entry.type),
   });
   const partitions: MbrPartition[] = [];
@@ -82,7 +75,7 @@ export async function readMbr(
   }
   for (const [i, entry] of logicals.entries()) partitions.push(partition(LOGICAL_INDEX + i, entry));
   const isProtective = primaries.some(({ type }) => type === PROTECTIVE_TYPE);
-  return { lbaSizeBytes, diskSignature, isProtective, partitions };
+  return { isProtective, partitions };
 }
 
 function hex(value: number, digits: number): string {

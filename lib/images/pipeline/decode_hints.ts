@@ -7,13 +7,17 @@ import { compareUtf8 } from "../../bytes/compare.ts";
 import { PostcardReader } from "../../bytes/postcard.ts";
 import { FastboopError } from "../../errors/errors.ts";
 import { HINT_TAGS, HINTS_MAGIC, HINTS_RECORD_MAGIC, OWN_HINTS_MAGIC } from "./encode_hints.ts";
-import type { BlockHashes, Hint, SparseChunk, TarEntryIndex } from "./hints.ts";
+import {
+  type BlockHashes,
+  type Hint,
+  MAX_HINT_ITEMS,
+  type SparseChunk,
+  type TarEntryIndex,
+} from "./hints.ts";
 import { MAX_TEXT_BYTES } from "./pipeline_rules.ts";
 
 /** Of one raw form: an index of 262144 chunks has 9 MB, the hashes of 100 GB have 3 MB. */
 const MAX_BYTES = 16 << 20;
-/** Chunks and blocks of all hints together, so that small bytes do not become large objects. */
-const MAX_ITEMS = 1 << 18;
 const MAX_ENTRIES = 1 << 12;
 /** Sixteen wrappers and a leaf, each with texts. */
 const MAX_IDENTITY_BYTES = 1 << 18;
@@ -121,7 +125,7 @@ function decodeAs(theirTags: Tags, bytes: Uint8Array, action: string, extent: Ex
 
 class EntryDecoder {
   readonly #reader: PostcardReader;
-  #itemsLeft = MAX_ITEMS;
+  #itemsLeft = MAX_HINT_ITEMS;
 
   constructor(reader: PostcardReader) {
     this.#reader = reader;

@@ -8,7 +8,7 @@ import type { BlockHashes, ContentDigest } from "./hints.ts";
 /** Also the size of the blocks: small enough to check with each read, 96 KB of hashes for 3 GB. */
 const PIECE_BYTES = 1 << 20;
 
-export interface HashOptions {
+interface HashOptions {
   readonly signal?: AbortSignal;
 }
 
@@ -45,9 +45,4 @@ export async function digestContent(
   options?: HashOptions,
 ): Promise<ContentDigest> {
   return (await hashContent(reader, options)).digest;
-}
-
-/** The SHA-256 of every MiB, the last block as short as it is. */
-export async function hashBlocks(reader: Reader, options?: HashOptions): Promise<BlockHashes> {
-  return (await hashContent(reader, options)).blocks;
 }

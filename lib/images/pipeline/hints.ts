@@ -1,6 +1,9 @@
 /** What an earlier look at a stage found, so that opening it again needs no scan. Hints are never believed
  * unchecked: one that does not fit is dropped and the stage is scanned. */
 
+/** Chunks and blocks of all hints of a file together, so that small bytes do not become large objects. */
+export const MAX_HINT_ITEMS = 1 << 18;
+
 /** Tags 0 to 2 are upstream's (pipeline.md 1.5); `xz-blocks` and `block-hashes` are ours. */
 export type Hint =
   | AndroidSparseIndex

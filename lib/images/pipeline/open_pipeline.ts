@@ -1,5 +1,4 @@
 /** A pipeline as a value -> the Reader of what its outermost stage gives. */
-import { printable } from "../../bytes/printable.ts";
 import { FastboopError } from "../../errors/errors.ts";
 import type { ChunkStore } from "../../sources/chunk_store.ts";
 import type { Reader } from "../../sources/reader.ts";
@@ -18,6 +17,9 @@ import type { Hint } from "./hints.ts";
 import type { Leaf, Pipeline } from "./pipeline.ts";
 import { pipelineIdentity } from "./pipeline_identity.ts";
 import { StagePool } from "./stage_pool.ts";
+
+/** Upstream's digests of stages are of whole blocks (pipeline.md 1.5); ours are of the exact bytes. */
+const HINTED_BLOCK_BYTES = 4096;
 
 /** A leaf that is one file. */
 export type FileLeaf = Extract<Leaf, { kind: "http" | "file" }>;
@@ -66,30 +68,29 @@ class Opening {
     this.#stages = environment.stages ?? new StagePool();
   }
 
-  /** A share of the stage, with its size compared to what was declared. */
+  /** A share of the stage, compared to what this pipeline declares: another one may have opened it. */
   async stage(pipeline: Pipeline): Promise<Reader> {
     const key = pipelineIdentity(pipeline);
+    const hints = this.#environment.hints?.get(key) ?? [];
     const { signal } = this.#environment;
-    const reader = await this.#stages.share(key, () => this.#open(pipeline, key), signal);
-    const declared = pipeline.content?.sizeBytes;
-    if (declared === undefined || declared === reader.sizeBytes) return reader;
-    await reader[Symbol.asyncDispose]();
-    throw new FastboopError({
-      kind: "source",
-      action: `Open ${printable(nameOf(pipeline))}`,
-      state: `it has ${reader.sizeBytes} bytes, the profile says ${declared}`,
-      hint: "Make the profile again, or fetch the file it was made of",
-    });
+    const reader = await this.#stages.share(key, () => this.#open(pipeline, hints), signal);
+    const isHashed = hints.some(({ kind }) => kind === "block-hashes");
+    const hinted = isHashed ? undefined : hints.find((hint) => hint.kind === "content-digest");
+    try {
+      if (pipeline.content !== undefined) return checkedWhole(reader, pipeline.content);
+      return hinted === undefined ? reader : checkedWhole(reader, hinted, HINTED_BLOCK_BYTES);
+    } catch (error) {
+      await reader[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
-  async #open(pipeline: Pipeline, key: string): Promise<Reader> {
-    const hints = this.#environment.hints?.get(key) ?? [];
+  async #open(pipeline: Pipeline, hints: readonly Hint[]): Promise<Reader> {
     const reader = await this.#openBare(pipeline, hints);
     const hashes = hints.find((hint) => hint.kind === "block-hashes");
-    const declared = pipeline.content ?? hints.find((hint) => hint.kind === "content-digest");
+    if (hashes === undefined) return reader;
     try {
-      if (hashes !== undefined) return new VerifiedReader(reader, hashes);
-      return declared === undefined ? reader : checkedWhole(reader, declared);
+      return new VerifiedReader(reader, hashes);
     } catch (error) {
       await reader[Symbol.asyncDispose]();
       throw error;
@@ -176,17 +177,4 @@ function notRead(format: string): FastboopError {
     action: `Open a ${format} stage`,
     state: "this stage is not read",
   });
-}
-
-function nameOf(pipeline: Pipeline): string {
-  switch (pipeline.kind) {
-    case "http":
-      return pipeline.url;
-    case "file":
-      return pipeline.path;
-    case "casync":
-      return pipeline.index;
-    default:
-      return `the ${pipeline.kind} stage of the pipeline`;
-  }
 }

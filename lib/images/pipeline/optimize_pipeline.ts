@@ -1,14 +1,16 @@
 /**
- * Opens the stages of pipelines once and keeps what a later boot need not find out again.
+ * Opens the stages of a pipeline once and keeps what a later boot need not find out again.
  *
- * Walks from the leaf up, each shared stage once. An xz, android_sparseimg or tar stage gives its index; every
- * wrapper without declared content the digest of what it makes; the stage on top the hashes of its blocks.
+ * Walks from the leaf up, reading each shared stage once; a stage stays open for the one above it. An xz,
+ * android_sparseimg or tar stage gives its index; every wrapper without declared content the digest of what it
+ * makes; the stage on top the hashes of its blocks.
  */
 import type { Reader } from "../../sources/reader.ts";
 import { hashContent } from "./hash_content.ts";
 import type { AndroidSparseIndex, Hint, TarEntryIndex, XzBlockTable } from "./hints.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { pipelineIdentity } from "./pipeline_identity.ts";
+import { StagePool } from "./stage_pool.ts";
 
 interface Stoppable {
   readonly signal?: AbortSignal;
@@ -18,7 +20,11 @@ interface Stoppable {
 export interface StageOpeners {
   open(
     pipeline: Pipeline,
-    options: Stoppable & { readonly hints: ReadonlyMap<string, readonly Hint[]> },
+    options: Stoppable & {
+      readonly hints: ReadonlyMap<string, readonly Hint[]>;
+      /** Those below are open in it. */
+      readonly stages: StagePool;
+    },
   ): Promise<Reader>;
   xzBlocks(source: Reader, options: Stoppable): Promise<XzBlockTable>;
   sparseIndex(source: Reader, options: Stoppable): Promise<AndroidSparseIndex>;
@@ -40,73 +46,72 @@ export async function optimizePipelines(
   openers: StageOpeners,
   options: OptimizeOptions = {},
 ): Promise<Map<string, Hint[]>> {
-  const tops = new Set(pipelines.map(pipelineIdentity));
+  const tops = new Map(pipelines.map((pipeline) => [pipelineIdentity(pipeline), pipeline]));
   const walk = new Walk(openers, options, tops);
-  for (const pipeline of pipelines) await walk.visit(pipeline);
+  for (const [identity, pipeline] of tops) {
+    if (walk.hints.has(identity)) continue; // it is below another one
+    await using _ = await walk.visit(pipeline);
+  }
   return walk.hints;
 }
 
 class Walk {
   readonly hints = new Map<string, Hint[]>();
   readonly #seen = new Set<string>();
+  readonly #stages = new StagePool();
   readonly #stoppable: Stoppable;
 
   constructor(
     readonly openers: StageOpeners,
     readonly options: OptimizeOptions,
-    readonly tops: ReadonlySet<string>,
+    readonly tops: ReadonlyMap<string, Pipeline>,
   ) {
     this.#stoppable = options.signal === undefined ? {} : { signal: options.signal };
   }
 
-  async visit(stage: Pipeline): Promise<void> {
+  /** Makes the hints of a stage and of those below it. What the stage gives stays open. */
+  async visit(stage: Pipeline): Promise<Reader> {
     const identity = pipelineIdentity(stage);
-    if (this.#seen.has(identity)) return;
+    if (this.#seen.has(identity)) return await this.#open(stage);
     this.#seen.add(identity);
-    if ("source" in stage) await this.visit(stage.source);
-    const needsDigest = "source" in stage && stage.content === undefined;
+    await using source = "source" in stage ? await this.visit(stage.source) : undefined;
+    const needsDigest = source !== undefined && stage.content === undefined;
     const isTop = this.tops.has(identity);
     const hasIndex = ["xz", "android_sparseimg", "tar"].includes(stage.kind);
-    if (!needsDigest && !isTop && !hasIndex) return;
-    this.options.onStage?.(stage);
-    const index = await this.#index(stage);
+    if (needsDigest || isTop || hasIndex) this.options.onStage?.(stage);
+    const index = source && await this.#index(stage, source);
     if (index !== undefined) this.hints.set(identity, [index]);
-    if (!needsDigest && !isTop) return;
-    const { digest, blocks } = await this.#hash(stage);
-    const found = [
-      ...(index === undefined ? [] : [index]),
-      ...(needsDigest ? [digest] : []),
-      ...(isTop ? [blocks] : []),
-    ];
-    this.hints.set(identity, found);
+    const reader = await this.#open(stage);
+    if (!needsDigest && !isTop) return reader;
+    try {
+      const { digest, blocks } = await hashContent(reader, this.#stoppable);
+      this.hints.set(identity, [
+        ...(index === undefined ? [] : [index]),
+        ...(needsDigest ? [digest] : []),
+        ...(isTop ? [blocks] : []),
+      ]);
+      return reader;
+    } catch (error) {
+      await reader[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
-  async #index(stage: Pipeline): Promise<Hint | undefined> {
-    const { openers } = this;
+  async #index(stage: Pipeline, source: Reader): Promise<Hint | undefined> {
     switch (stage.kind) {
-      case "xz": {
-        await using source = await this.#open(stage.source);
-        return await openers.xzBlocks(source, this.#stoppable);
-      }
-      case "android_sparseimg": {
-        await using source = await this.#open(stage.source);
-        return await openers.sparseIndex(source, this.#stoppable);
-      }
-      case "tar": {
-        await using source = await this.#open(stage.source);
-        return await openers.tarEntry(source, stage.entry, this.#stoppable);
-      }
+      case "xz":
+        return await this.openers.xzBlocks(source, this.#stoppable);
+      case "android_sparseimg":
+        return await this.openers.sparseIndex(source, this.#stoppable);
+      case "tar":
+        return await this.openers.tarEntry(source, stage.entry, this.#stoppable);
       default:
         return undefined;
     }
   }
 
-  async #hash(stage: Pipeline) {
-    await using reader = await this.#open(stage);
-    return await hashContent(reader, this.#stoppable);
-  }
-
   async #open(stage: Pipeline): Promise<Reader> {
-    return await this.openers.open(stage, { ...this.#stoppable, hints: this.hints });
+    const [hints, stages] = [this.hints, this.#stages];
+    return await this.openers.open(stage, { ...this.#stoppable, hints, stages });
   }
 }

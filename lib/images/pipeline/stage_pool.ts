@@ -7,6 +7,7 @@
  */
 import { cancelled, FastboopError } from "../../errors/errors.ts";
 import type { Reader, ReadOptions } from "../../sources/reader.ts";
+import { untilAborted } from "../../sources/until_aborted.ts";
 
 interface Stage {
   readonly opening: Promise<Reader>;
@@ -34,9 +35,13 @@ export class StagePool {
       const held = stage;
       held.users++;
       try {
-        const reader = await held.opening;
+        const reader = await (isOwn ? held.opening : untilAborted(held.opening, signal));
         return new Share(reader, () => this.#release(key, held));
       } catch (error) {
+        if (!isOwn && signal?.aborted) {
+          await this.#release(key, held).catch(() => {});
+          continue;
+        }
         if (this.#stages.get(key) === held) this.#stages.delete(key);
         const wasStopped = error instanceof FastboopError && error.kind === "cancelled";
         if (isOwn || !wasStopped) throw error;

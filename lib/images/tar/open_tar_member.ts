@@ -124,6 +124,8 @@ async function leadingPieces(
         wanted = 1 + numbers[0]! * 2;
       }
     }
+    // Checked now: a text without an end would be gathered, over and over, for the whole member.
+    if (numbers.length < wanted && text !== "") decimal(action, member, text);
   }
   return { numbers: numbers.slice(1), dataOffsetBytes: at };
 }

@@ -72,6 +72,7 @@ export class Lzma2Decoder {
     if (control >= 0xe0 || control === 1) {
       this.#output.dictionaryStart = this.#output.endBytes;
       this.#needsDictionary = false;
+      this.#needsProperties = true;
     } else if (this.#needsDictionary) {
       throw brokenXz("its first chunk keeps a dictionary that is not there");
     }
@@ -96,7 +97,9 @@ export class Lzma2Decoder {
         throw brokenXz(`the properties are ${properties}`);
       }
       this.#needsProperties = false;
-    } else if (this.#needsProperties) throw brokenXz("its first chunk has no properties");
+    } else if (this.#needsProperties) {
+      throw brokenXz("a dictionary's first chunk has no properties");
+    }
     if (control >= 0xa0) resetLzmaState(this.#lzma);
   }
 

@@ -8,7 +8,7 @@
 import { FastboopError } from "../../errors/errors.ts";
 import type { Reader } from "../../sources/reader.ts";
 import { BlockReader, MAX_WHOLE_BLOCK_BYTES } from "../block_reader.ts";
-import type { ContainerOptions } from "../container.ts";
+import type { ContainerOptions, DecodeXz } from "../container.ts";
 import type { XzBlock, XzBlockTable } from "../pipeline/hints.ts";
 import { XzBlockPieces } from "./block_pieces.ts";
 import { brokenXz } from "./broken_xz.ts";
@@ -45,8 +45,8 @@ export async function openXz(source: Reader, options: OpenXzOptions = {}): Promi
   if (plainBytes > maxOutputBytes) {
     throw brokenXz(`it holds ${plainBytes} bytes, more than ${maxOutputBytes}`, "limit");
   }
-  const decode = options.decodeXz ??
-    ((stored: Uint8Array, limitBytes: number) => Promise.resolve(decodeXz(stored, limitBytes)));
+  const decode: DecodeXz = options.decodeXz ??
+    ((stored, limitBytes) => Promise.resolve(decodeXz(stored, limitBytes)));
   return new BlockReader({
     identity: `xz:(${source.identity})`,
     source,
@@ -55,9 +55,7 @@ export async function openXz(source: Reader, options: OpenXzOptions = {}): Promi
       const block = table.blocks[index]!;
       const stored = await readAsStream(source, block, signal);
       signal.throwIfAborted();
-      const plain = await decode(stored, block.plainSizeBytes);
-      if (plain.length === block.plainSizeBytes) return plain;
-      throw brokenXz("a block has another size than in the index");
+      return await decodeBlock(decode, stored, block);
     },
     isLarge: (index) => isLarge(table.blocks[index]!),
     beginLarge: (index) => new XzBlockPieces(source, table.blocks[index]!),
@@ -70,6 +68,21 @@ export async function openXz(source: Reader, options: OpenXzOptions = {}): Promi
 /** Too large for memory when decoded, or, as no encoder writes it, when stored. */
 function isLarge({ plainSizeBytes, unpaddedSizeBytes }: XzBlock): boolean {
   return Math.max(plainSizeBytes, unpaddedSizeBytes - (1 << 20)) > MAX_WHOLE_BLOCK_BYTES;
+}
+
+/** More than the index says is no limit of ours. */
+async function decodeBlock(
+  decode: DecodeXz,
+  stored: Uint8Array,
+  { plainSizeBytes }: XzBlock,
+): Promise<Uint8Array> {
+  try {
+    const plain = await decode(stored, plainSizeBytes);
+    if (plain.length === plainSizeBytes) return plain;
+  } catch (error) {
+    if (!(error instanceof FastboopError) || error.kind !== "limit") throw error;
+  }
+  throw brokenXz("a block has another size than in the index");
 }
 
 /** One block as a whole xz stream, which every decoder can check. */

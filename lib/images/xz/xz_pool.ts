@@ -17,6 +17,7 @@ type Waiting = PromiseWithResolvers<Uint8Array>;
 export class XzPool implements AsyncDisposable {
   readonly #workers: PoolWorker[] = [];
   readonly #size: number;
+  #isClosed = false;
 
   constructor(size = 2) {
     this.#size = size;
@@ -25,9 +26,12 @@ export class XzPool implements AsyncDisposable {
   /**
    * As decodeXz(), on the worker with the least to do. `stored` is moved to it and empty afterwards.
    *
-   * @throws {FastboopError} `corrupt`, `limit`, `unsupported`; `internal` when a worker died.
+   * @throws {FastboopError} `corrupt`, `limit`, `unsupported`; `cancelled` once the pool is closed, `internal`
+   * when a worker died.
    */
   readonly decode = (stored: Uint8Array, limitBytes: number): Promise<Uint8Array> => {
+    // A worker that nobody ends would keep the program alive.
+    if (this.#isClosed) return Promise.reject(failure("cancelled", "the pool was closed"));
     let chosen = this.#workers.find((worker) => worker.load === 0);
     if (!chosen && this.#workers.length < this.#size) {
       chosen = new PoolWorker();
@@ -38,6 +42,7 @@ export class XzPool implements AsyncDisposable {
   };
 
   [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     for (const worker of this.#workers.splice(0)) worker.end();
     return Promise.resolve();
   }
@@ -61,7 +66,7 @@ class PoolWorker {
     };
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.#fail(event.message);
+      this.#fail(failure("internal", event.message));
     };
   }
 
@@ -73,19 +78,23 @@ class PoolWorker {
   decode(request: XzRequest): Promise<Uint8Array> {
     if (this.#ended) return Promise.reject(this.#ended);
     const waiting: Waiting = Promise.withResolvers();
-    this.#waiting.push(waiting);
     const { buffer } = request.stored;
     this.#worker.postMessage(request, buffer instanceof ArrayBuffer ? [buffer] : []);
+    this.#waiting.push(waiting);
     return waiting.promise;
   }
 
   end(): void {
     this.#worker.terminate();
-    this.#fail("the pool was closed");
+    this.#fail(failure("cancelled", "the pool was closed"));
   }
 
-  #fail(state: string): void {
-    this.#ended ??= new FastboopError({ kind: "internal", action: "Decompress xz", state });
+  #fail(error: FastboopError): void {
+    this.#ended ??= error;
     for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#ended);
   }
+}
+
+function failure(kind: "cancelled" | "internal", state: string): FastboopError {
+  return new FastboopError({ kind, action: "Decompress xz", state });
 }

@@ -37,6 +37,10 @@ export class DeflatePieces implements PieceDecoder {
     return this.#isChecked ? this.#sizeBytes : 0;
   }
 
+  end(): void {
+    this.#inflate.end();
+  }
+
   async next(signal: AbortSignal): Promise<Uint8Array | undefined> {
     for (;;) {
       let piece = await this.#pull();

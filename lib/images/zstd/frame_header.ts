@@ -15,7 +15,7 @@ const SKIPPABLE_MAGIC = 0x184d2a50;
 /** Magic and descriptor, from which the header's size follows; the largest header. */
 export const FRAME_START_BYTES = 5;
 export const BLOCK_HEADER_BYTES = 3;
-export const MAX_BLOCK_BYTES = 128 << 10;
+const MAX_BLOCK_BYTES = 128 << 10;
 /** Of memory one frame may ask for. */
 export const MAX_WINDOW_LOG = 28;
 

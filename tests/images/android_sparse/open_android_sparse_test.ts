@@ -34,7 +34,6 @@ Deno.test("openAndroidSparse() gives every kind of chunk at any place", async ()
   await using reader = await open(stored);
   assert.equal(reader.identity, "android-sparse:(image)");
   await assertReads(reader, plain);
-  assert.equal(await reader.verify(), 3);
   const wide = encodeSparse(PIECES, {
     blockBytes: 4096,
     fileHeaderBytes: 40,
@@ -58,7 +57,6 @@ Deno.test("openAndroidSparse() reads what was encoded, whatever the chunks are",
     for (const options of [{}, { index }]) {
       await using reader = await openAndroidSparse(new MemoryReader(stored, "image"), options);
       await assertReads(reader, plain, 5, 20);
-      await reader.verify();
     }
   });
   await fc.assert(property, { seed: 20261121, numRuns: 200 });
@@ -136,11 +134,15 @@ Deno.test("openAndroidSparse() takes an index that fits, and scans where it does
   for (const given of wrong) assert.ok(await readsWith(given as typeof index) > 60);
 });
 
-Deno.test("verify() notices a flipped byte", async () => {
-  const { stored } = encodeSparse(PIECES, { blockBytes: 4096 });
-  stored[28 + 12 + 100]! ^= 1;
-  await using reader = await open(stored);
-  await assert.rejects(reader.verify(), ofKind("corrupt", /CRC-32/));
+Deno.test("openAndroidSparse() scans where an index has a checksum behind the last header", async () => {
+  const { stored, plain } = encodeSparse([...PIECES, { kind: "skip", blocks: 1 }], {
+    blockBytes: 4096,
+  });
+  const source = new MemoryReader(stored, "image");
+  const index = await readAndroidSparseIndex(source);
+  const chunks = index.chunks.with(-1, { ...index.chunks.at(-1)!, crc32: 0 });
+  await using reader = await openAndroidSparse(source, { index: { ...index, chunks } });
+  await assertReads(reader, plain, 3, 20);
 });
 
 Deno.test("openAndroidSparse() refuses what it must", async () => {

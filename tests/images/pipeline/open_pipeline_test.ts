@@ -8,6 +8,7 @@ import {
   type PipelineEnvironment,
 } from "../../../lib/images/pipeline/open_pipeline.ts";
 import type { Pipeline } from "../../../lib/images/pipeline/pipeline.ts";
+import { pipelineIdentity } from "../../../lib/images/pipeline/pipeline_identity.ts";
 import { StagePool } from "../../../lib/images/pipeline/stage_pool.ts";
 import { MemoryReader } from "../../../lib/sources/memory.ts";
 import { ofKind } from "../../support/expect_kind.ts";
@@ -106,6 +107,36 @@ Deno.test("openPipeline() refuses the bytes of a stage that have another digest 
   await using reader = await openPipeline(gzip(file("a.gz"), other), rig);
   const bytes = new Uint8Array(reader.sizeBytes);
   await assert.rejects(reader.readAt(0, bytes), ofKind("source", /its SHA-512 begins with/));
+  // Whoever declares nothing may have opened the stage before, or share it now.
+  await using bare = await openPipeline(gzip(file("a.gz")), new Rig());
+  await bare.readAt(0, bytes);
+  const shared = new Rig();
+  await using first = await openPipeline(gzip(file("a.gz")), shared);
+  await using second = await openPipeline(gzip(file("a.gz"), other), shared);
+  await assert.rejects(second.readAt(0, bytes), ofKind("source", /its SHA-512 begins with/));
+  await first.readAt(0, bytes);
+  assert.deepEqual(shared.opened, ["a.gz"]);
+});
+
+Deno.test("openPipeline() takes a hinted digest of exact bytes, or of upstream's whole blocks", async () => {
+  const stage = gzip(file("a.gz"));
+  const open = (sizeBytes: number, content: Uint8Array) => {
+    const padded = new Uint8Array(sizeBytes);
+    padded.set(content);
+    const hint = { kind: "content-digest" as const, ...declared(padded).content! };
+    const hints = new Map([[pipelineIdentity(stage), [hint]]]);
+    return openPipeline(stage, Object.assign(new Rig(), { hints }));
+  };
+  const bytes = new Uint8Array(PLAIN.length);
+  const blocks = Math.ceil(PLAIN.length / 4096);
+  for (const sizeBytes of [PLAIN.length, blocks * 4096]) {
+    await using right = await open(sizeBytes, PLAIN);
+    await right.readAt(0, bytes);
+    assert.equal(right.sizeBytes, PLAIN.length);
+    await using wrong = await open(sizeBytes, PLAIN.with(5, PLAIN[5]! ^ 1));
+    await assert.rejects(wrong.readAt(0, bytes), ofKind("source", /its SHA-512 begins with/));
+  }
+  await assert.rejects(open((blocks + 1) * 4096, PLAIN), ofKind("source", /are declared/));
 });
 
 Deno.test("openPipeline() leaves nothing open when a stage in the middle fails", async () => {
@@ -115,6 +146,22 @@ Deno.test("openPipeline() leaves nothing open when a stage in the middle fails",
   await assert.rejects(openPipeline(gzip(gzip(file("bad.gz"))), rig), FastboopError);
   const casync: Pipeline = { kind: "casync", index: "a.gz" };
   await assert.rejects(openPipeline(casync, rig), FastboopError);
+  assert.deepEqual([rig.openCount, rig.stages.size], [0, 0]);
+});
+
+Deno.test("openPipeline() stops for who is stopped, though somebody else opens the stage", async () => {
+  const rig = new Rig();
+  const gate = Promise.withResolvers<void>();
+  rig.gate = gate.promise;
+  const kept = openPipeline(file("a.gz"), rig);
+  const stop = new AbortController();
+  const { openLeaf, openChunkStore, stages } = rig;
+  const environment = { openLeaf, openChunkStore, stages, signal: stop.signal };
+  const stopped = openPipeline(file("a.gz"), environment);
+  stop.abort();
+  await assert.rejects(stopped, ofKind("cancelled"));
+  gate.resolve();
+  await (await kept)[Symbol.asyncDispose]();
   assert.deepEqual([rig.openCount, rig.stages.size], [0, 0]);
 });
 

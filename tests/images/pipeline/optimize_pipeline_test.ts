@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { digestContent, hashBlocks } from "../../../lib/images/pipeline/hash_content.ts";
+import { gzipSync } from "node:zlib";
+import { hashContent } from "../../../lib/images/pipeline/hash_content.ts";
 import type { Hint, XzBlockTable } from "../../../lib/images/pipeline/hints.ts";
+import { openPipeline } from "../../../lib/images/pipeline/open_pipeline.ts";
 import {
   optimizePipelines,
   type StageOpeners,
@@ -11,6 +13,8 @@ import type { Pipeline } from "../../../lib/images/pipeline/pipeline.ts";
 import { MemoryReader } from "../../../lib/sources/memory.ts";
 import type { Reader } from "../../../lib/sources/reader.ts";
 import { ofKind } from "../../support/expect_kind.ts";
+import { FaultyReader } from "../../support/faulty_reader.ts";
+import { tarArchive } from "../tar/tar_archives.ts";
 
 const HTTP: Pipeline = { kind: "http", url: "https://a", corsSafelistedMode: false };
 const XZ: Pipeline = { kind: "xz", source: HTTP };
@@ -85,9 +89,9 @@ Deno.test("optimizePipelines() reads every stage once, the child first", async (
   });
   assert.deepEqual(seen, ["xz", "android_sparseimg", "gpt", "gpt"]);
   assert.deepEqual(stages.log, [
-    ...["open http with 0", "index xz", "open xz with 1"],
-    ...["open xz with 1", "index sparse", "open android_sparseimg with 2"],
-    ...["open gpt with 2", "open gpt with 3"],
+    ...["open http with 0", "index xz", "open xz with 1", "index sparse"],
+    ...["open android_sparseimg with 2", "open gpt with 2"],
+    ...["open android_sparseimg with 3", "open gpt with 3"],
   ]);
   assert.equal(stages.opened, 0);
   assert.equal(kinds(hints, HTTP), undefined);
@@ -121,14 +125,35 @@ Deno.test("optimizePipelines() closes what it opened when a stage fails or it is
   assert.equal(stopped.opened, 0);
 });
 
-Deno.test("digestContent() and hashBlocks() cover the exact bytes", async () => {
+Deno.test("optimizePipelines() opens a chain once for all of its levels", async () => {
+  const plain = Uint8Array.from({ length: 100_000 }, (_, i) => i >> 3);
+  const stored = new Uint8Array(gzipSync(gzipSync(tarArchive({ name: "e", data: plain }))));
+  const source = new FaultyReader(stored);
+  let leaves = 0;
+  const openers = Object.assign(new Stages(), {
+    open: (pipeline: Pipeline, options: Parameters<StageOpeners["open"]>[1]) =>
+      openPipeline(pipeline, {
+        ...options,
+        openLeaf: () => (leaves++, Promise.resolve(source)),
+        openChunkStore: () => assert.fail("no chunks"),
+      }),
+  });
+  const inner: Pipeline = { kind: "gzip", source: { kind: "gzip", source: HTTP } };
+  const hints = await optimizePipelines([{ kind: "tar", entry: "e", source: inner }], openers);
+  assert.equal(hints.size, 3);
+  assert.equal(leaves, 1);
+  assert.equal(source.disposed, true);
+  const readBytes = source.reads.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
+  assert.ok(readBytes < 2 * stored.length, `${readBytes} bytes of ${stored.length}`);
+});
+
+Deno.test("hashContent() covers the exact bytes", async () => {
   for (const sizeBytes of [0, 1, 1 << 20, (1 << 20) + 5]) {
     const bytes = Uint8Array.from({ length: sizeBytes }, (_, i) => i * 7);
     const reader = new MemoryReader(bytes, "m");
-    const { digest, sizeBytes: size } = await digestContent(reader);
+    const { digest: { digest, sizeBytes: size }, blocks } = await hashContent(reader);
     const hex = createHash("sha512").update(bytes).digest("hex");
     assert.deepEqual([digest, size], [`sha512:${hex}`, sizeBytes]);
-    const blocks = await hashBlocks(reader);
     assert.equal(blocks.sizeBytes, sizeBytes);
     assert.equal(blocks.hashes.length, 32 * Math.ceil(sizeBytes / blocks.blockSizeBytes));
     for (let i = 0; i * blocks.blockSizeBytes < sizeBytes; i++) {
@@ -138,7 +163,8 @@ Deno.test("digestContent() and hashBlocks() cover the exact bytes", async () => 
     }
     if (sizeBytes === 0) continue;
     bytes[sizeBytes - 1]! ^= 1;
-    assert.notDeepEqual((await hashBlocks(reader)).hashes, blocks.hashes);
-    assert.notEqual((await digestContent(reader)).digest, digest);
+    const flipped = await hashContent(reader);
+    assert.notDeepEqual(flipped.blocks.hashes, blocks.hashes);
+    assert.notEqual(flipped.digest.digest, digest);
   }
 });

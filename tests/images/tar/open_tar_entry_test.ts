@@ -256,3 +256,15 @@ Deno.test("openTarEntry() answers damaged archives with bytes or a typed error",
   }
   assert.ok(errors > 1000);
 });
+
+Deno.test("openTarEntry() gives up a map of holes that never ends at its first block", async () => {
+  const data = paxRecord("GNU.sparse.major", "1") + paxRecord("GNU.sparse.minor", "0") +
+    paxRecord("GNU.sparse.realsize", "100");
+  const endless = new Uint8Array(8 << 20).fill("1".charCodeAt(0));
+  const source = new FaultyReader(
+    tarArchive({ name: "x", type: "x", data }, { name: "f", data: endless }),
+  );
+  await assert.rejects(openTarEntry(source, "f"), ofKind("corrupt", /holes/));
+  const readBytes = source.reads.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
+  assert.ok(readBytes < 1 << 20, `${readBytes} bytes`);
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { crc64 } from "../../../lib/images/xz/crc64.ts";
 import { decodeXz } from "../../../lib/images/xz/decode_xz.ts";
+import { Lzma2Decoder } from "../../../lib/images/xz/lzma2.ts";
 import { XzPool } from "../../../lib/images/xz/xz_pool.ts";
 import { FastboopError } from "../../../lib/errors/errors.ts";
 import { expectError } from "../../kernel/expect_error.ts";
@@ -108,5 +109,24 @@ Deno.test("XzPool rejects what it had not decoded when it is closed", async () =
   const pool = new XzPool(1);
   const pending = pool.decode(new Uint8Array(100), 1000);
   await pool[Symbol.asyncDispose]();
-  await expectError("internal", () => pending, "closed");
+  await expectError("cancelled", () => pending, "closed");
+  await expectError("cancelled", () => pool.decode(new Uint8Array(100), 1000), "closed");
+});
+
+Deno.test({
+  name: "Lzma2Decoder wants properties after each reset of the dictionary",
+  ignore,
+  fn: async () => {
+    const raw = await xz(new Uint8Array(1000), "--format=raw", "--lzma2=preset=0");
+    const bytes = new Uint8Array(1 << 16);
+    bytes.set(raw);
+    // In place of the end: a raw chunk that resets, and a chunk that keeps everything.
+    bytes.set([1, 0, 0, 65, 0x80, 0, 0, 0, 5], raw.length - 1);
+    const output = { bytes: new Uint8Array(4096), endBytes: 0, dictionaryStart: 0, reserve() {} };
+    const decoder = new Lzma2Decoder(output, 4096);
+    const first = decoder.step(bytes, 0, bytes.length)!;
+    assert.equal(first, raw.length - 1);
+    const second = decoder.step(bytes, first, bytes.length)!;
+    await expectError("corrupt", () => decoder.step(bytes, second, bytes.length), "no properties");
+  },
 });

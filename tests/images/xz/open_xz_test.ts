@@ -80,6 +80,12 @@ Deno.test({
     await using reader = await openXz(again, { table });
     assert.deepEqual(again.reads.map((read) => read.lengthBytes), [12]);
     await assertSameReads(reader, PLAIN);
+    const [block] = table.blocks;
+    const less = { ...block!, plainSizeBytes: block!.plainSizeBytes - 1 };
+    await using short = await openXz(memory(stored), {
+      table: { ...table, blocks: table.blocks.with(0, less) },
+    });
+    await expectError("corrupt", () => short.readAt(0, new Uint8Array(1)), "than in the index");
     const other = { ...table, blocks: table.blocks.toSpliced(3, 1) };
     const scanned = new FaultyReader(stored);
     await using dropped = await openXz(scanned, { table: other });

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { Transform } from "node:stream";
+import { createInflateRaw } from "node:zlib";
 import { FastboopError } from "../../../lib/errors/errors.ts";
 import { openZipEntry } from "../../../lib/images/zip/open_zip_entry.ts";
 import { openFile } from "../../../lib/sources/file.ts";
@@ -106,6 +108,25 @@ with zipfile.ZipFile(sys.argv[1], "w") as z:
     assert.equal(await textOf(many, "last"), "found");
     await assert.rejects(open(many, "none"), ofKind("not-found"));
   },
+});
+
+Deno.test("openZipEntry() gives its decoder back when it is closed before the end", async () => {
+  const inflaters = Object.getPrototypeOf(createInflateRaw());
+  let destroyed = 0;
+  inflaters.destroy = function (...args: unknown[]) {
+    destroyed++;
+    return Transform.prototype.destroy.apply(this, args as []);
+  };
+  try {
+    const data = Uint8Array.from({ length: 8 << 20 }, (_, i) => (i * i) >> 5);
+    const reader = await open(zipArchive([{ name: "f", data, deflate: true }]), "f");
+    await reader.readAt(0, new Uint8Array(10));
+    assert.equal(destroyed, 0);
+    await reader[Symbol.asyncDispose]();
+    assert.equal(destroyed, 1);
+  } finally {
+    delete inflaters.destroy;
+  }
 });
 
 Deno.test("openZipEntry() serves a stored member as a window of its source", async () => {

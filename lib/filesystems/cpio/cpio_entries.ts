@@ -21,6 +21,9 @@ const MODE_BITS: Record<Entry["kind"], number> = {
   "symlink": 0o120000,
 };
 
+/** How long the walk may keep the event loop: a signal must be able to arrive. */
+const YIELD_AFTER_MS = 50;
+
 type Walked = { -readonly [Key in keyof CpioEntry]: CpioEntry[Key] };
 
 const encoder = new TextEncoder();
@@ -41,16 +44,17 @@ export async function cpioEntries(
   const others: Walked[] = [];
   const groups = new Map<string, Walked[]>();
   const pending = [""];
+  let yieldedAt = performance.now();
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    if (performance.now() - yieldedAt > YIELD_AFTER_MS) {
+      await new Promise((resolve) => setTimeout(resolve));
+      yieldedAt = performance.now();
+    }
     if (options.signal?.aborted) throw cancelled("List the tree for cpio", options.signal);
     const children: string[] = [];
     for (const entry of await tree.list(path)) {
-      const member = toMember(
-        tree,
-        path === "" ? entry.name : `${path}/${entry.name}`,
-        entry,
-        options,
-      );
+      const entryPath = path === "" ? entry.name : `${path}/${entry.name}`;
+      const member = toMember(tree, entryPath, entry, options);
       if (entry.kind === "directory") {
         directories.push(member);
         children.push(member.path);

@@ -5,6 +5,14 @@
 import { crc32, inflateRawSync, zstdDecompressSync } from "node:zlib";
 import { FastboopError } from "../../errors/errors.ts";
 import { decodeXz } from "../../images/xz/decode_xz.ts";
+import {
+  BLOCK_HEADER_BYTES,
+  brokenZstd,
+  FRAME_START_BYTES,
+  frameHeaderSize,
+  parseBlockHeader,
+  parseFrameHeader,
+} from "../../images/zstd/frame_header.ts";
 
 export type Compression = "gzip" | "xz" | "zstd";
 
@@ -42,9 +50,9 @@ export function decompressAt(
       const endBytes = xzEnd(bytes, offsetBytes);
       return { bytes: decodeXz(bytes.subarray(offsetBytes, endBytes), limitBytes), endBytes };
     }
-    const stored = bytes.subarray(offsetBytes);
-    const plain = zstdDecompressSync(stored, { maxOutputLength: limitBytes });
-    return { bytes: plain, endBytes: bytes.length };
+    const endBytes = zstdEnd(bytes, offsetBytes);
+    const stored = bytes.subarray(offsetBytes, endBytes);
+    return { bytes: zstdDecompressSync(stored, { maxOutputLength: limitBytes }), endBytes };
   } catch (cause) {
     if (cause instanceof FastboopError) throw cause;
     const tooLarge = (cause as { code?: string }).code === "ERR_BUFFER_TOO_LARGE";
@@ -108,6 +116,24 @@ function xzEnd(bytes: Uint8Array, offsetBytes: number): number {
     if (view.getUint32(end - 12, true) === crc32(bytes.subarray(end - 8, end - 2))) return end;
   }
   return bytes.length;
+}
+
+/** Offset behind one frame, as far as the kernel reads as well: its blocks tell where they end. */
+function zstdEnd(bytes: Uint8Array, offsetBytes: number): number {
+  let end = offsetBytes;
+  const next = (countBytes: number) => {
+    if (end + countBytes > bytes.length) throw brokenZstd("it is cut short");
+    return bytes.subarray(end, end + countBytes);
+  };
+  const headerBytes = frameHeaderSize(next(FRAME_START_BYTES));
+  const { hasChecksum } = parseFrameHeader(next(headerBytes));
+  end += headerBytes;
+  for (let isLast = false; !isLast;) {
+    const block = parseBlockHeader(next(BLOCK_HEADER_BYTES));
+    end += BLOCK_HEADER_BYTES + block.storedBytes;
+    isLast = block.isLast;
+  }
+  return end + next(hasChecksum ? 4 : 0).length;
 }
 
 function broken(state: string): FastboopError {

@@ -23,6 +23,8 @@ const TRAILER_NAME = "TRAILER!!!";
 /** Room for the longest header: name with NUL, and padding. */
 export const HEADER_ROOM_BYTES = HEADER_BYTES + PATH_LIMIT_BYTES + 1 + 3;
 
+/** The kernel keeps 16 bits of it. */
+const MODE_MASK = 0xffff;
 const TYPES = new Set([1, 2, 4, 6, 0o10, 0o12, 0o14].map((type) => type << 12));
 const DIGITS = new TextEncoder().encode("0123456789abcdef");
 const encoder = new TextEncoder();
@@ -46,7 +48,7 @@ export function putHeader(
     out.subarray(nameStart, nameStart + PATH_LIMIT_BYTES),
   );
   check(entry, read < entry.path.length, out.subarray(nameStart, nameStart + written));
-  return putFields(out, offset, written, [
+  const fields = [
     entry.linkGroup ?? 0,
     entry.mode,
     entry.uid ?? 0,
@@ -58,7 +60,12 @@ export function putHeader(
     0,
     entry.deviceMajor ?? 0,
     entry.deviceMinor ?? 0,
-  ]);
+  ];
+  for (const field of fields) {
+    if (Number.isInteger(field) && field >= 0 && field < FIELD_LIMIT) continue;
+    throw refuse(entry, "limit", `${field} is not a number of 32 bits`);
+  }
+  return putFields(out, offset, written, fields);
 }
 
 /** Writes the member that ends an archive and returns its length, padded. */
@@ -99,11 +106,6 @@ function check(entry: CpioEntry, cutOff: boolean, name: Uint8Array): void {
     throw refuse(entry, "unsupported", "this name ends a cpio archive");
   }
   checkData(entry);
-  for (const value of [entry.uid, entry.gid, entry.deviceMajor, entry.deviceMinor]) {
-    if (value !== undefined && !(value >= 0 && value < FIELD_LIMIT)) {
-      throw refuse(entry, "limit", `${value} is beyond 32 bits`);
-    }
-  }
 }
 
 function checkComponents(entry: CpioEntry, name: Uint8Array): void {
@@ -121,7 +123,7 @@ function checkComponents(entry: CpioEntry, name: Uint8Array): void {
 
 function checkData(entry: CpioEntry): void {
   const type = entry.mode & TYPE_MASK;
-  if (!TYPES.has(type) || entry.mode >= FIELD_LIMIT) {
+  if (!TYPES.has(type) || entry.mode > MODE_MASK) {
     throw refuse(entry, "usage", `mode 0${entry.mode.toString(8)} has no known type`);
   }
   const sizeBytes = dataBytes(entry);
@@ -133,6 +135,7 @@ function checkData(entry: CpioEntry): void {
       const state = `its target has ${sizeBytes} bytes, a symlink has 1 to ${PATH_LIMIT_BYTES}`;
       throw refuse(entry, "limit", state);
     }
+    if (entry.data?.includes(0)) throw refuse(entry, "usage", "its target contains a NUL");
   } else if (type !== TYPE_FILE && sizeBytes > 0) {
     const what = type === TYPE_DIRECTORY ? "a directory" : "a special file";
     throw refuse(entry, "usage", `${what} cannot have data`);

@@ -51,15 +51,15 @@ function addMember(
   if (kind === undefined || member.mode > 0xffff) {
     throw damaged(action, `member "${path}" has the mode 0${member.mode.toString(8)}`);
   }
-  if (path.includes("\ufffd")) {
+  if (!member.isUtf8) {
     const state = "a name in it is not valid UTF-8";
     throw new FastboopError({ kind: "unsupported", action, state });
   }
-  const earlier = kind === "file" && member.linkCount > 1
-    ? firstOfGroup.get(member.inode)
-    : undefined;
-  const first = earlier !== undefined && isSameFile(earlier, member) ? earlier : undefined;
-  if (first === undefined && member.linkCount > 1) firstOfGroup.set(member.inode, member);
+  const isLinked = kind === "file" && member.linkCount > 1;
+  const earlier = isLinked ? firstOfGroup.get(member.inode) : undefined;
+  // Inode numbers begin anew in each archive; the data of one group is one view.
+  const first = earlier?.data === data ? earlier : undefined;
+  if (isLinked && first === undefined) firstOfGroup.set(member.inode, member);
   const identity = `${volume.identity}#cpio-member=${path}`;
   volume.add({
     path,
@@ -79,9 +79,4 @@ function addMember(
       : {}),
     open: () => Promise.resolve(new MemoryReader(data, identity)),
   });
-}
-
-/** Inode numbers begin anew in each archive; the data of one group is one view of it. */
-function isSameFile(a: CpioMember, b: CpioMember): boolean {
-  return a.data === b.data || (a.data.length === 0 && b.data.length === 0);
 }

@@ -6,13 +6,15 @@
  */
 import { alignUp } from "../../bytes/align.ts";
 import { FastboopError } from "../../errors/errors.ts";
-import { PATH_LIMIT_BYTES, TREE_LIMITS } from "../limits.ts";
+import { PATH_LIMIT_BYTES } from "../limits.ts";
 import { TYPE_FILE, TYPE_MASK } from "./entry.ts";
 
 /** One member as stored. */
 export interface CpioMember {
-  /** Without leading `./` and `/`; "" for the root. Bytes that are no UTF-8 become U+FFFD. */
+  /** Without leading `./` and `/`; "" for the root. */
   readonly path: string;
+  /** Whether the path is the name's bytes; else U+FFFD stands for those that are no UTF-8. */
+  readonly isUtf8: boolean;
   /** st_mode: type bits and permissions. */
   readonly mode: number;
   readonly uid: number;
@@ -34,6 +36,8 @@ export interface CpioArchive {
   readonly endBytes: number;
 }
 
+/** `07070`; a 1 follows, or a 2 when there are checksums. */
+const MAGIC = [0x30, 0x37, 0x30, 0x37, 0x30];
 const HEADER_BYTES = 110;
 const FIELDS = 13;
 const FIELD = {
@@ -52,6 +56,11 @@ const FIELD = {
   checksum: 12,
 } as const;
 const TRAILER_NAME = "TRAILER!!!";
+/** Of all archives in one file; each takes half a kilobyte of memory. */
+export const MAX_MEMBERS = 500_000;
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const encoder = new TextEncoder();
 
 /** Whether a member's magic lies at `offsetBytes`. */
 export function isCpio(bytes: Uint8Array, offsetBytes = 0): boolean {
@@ -68,11 +77,11 @@ export function isCpio(bytes: Uint8Array, offsetBytes = 0): boolean {
 export function readCpio(bytes: Uint8Array, startBytes = 0): CpioArchive {
   const members: CpioMember[] = [];
   for (let at = startBytes;;) {
-    const { member, endBytes } = readMember(bytes, startBytes, at);
-    if (member.path === TRAILER_NAME) return { members: joinLinks(members), endBytes };
+    const { member, isTrailer, endBytes } = readMember(bytes, startBytes, at);
+    if (isTrailer) return { members: joinLinks(members), endBytes };
     members.push(member);
-    if (members.length > TREE_LIMITS.entryCount) {
-      throw fail("limit", at, `it has more than ${TREE_LIMITS.entryCount} members`);
+    if (members.length > MAX_MEMBERS) {
+      throw fail("limit", at, `it has more than ${MAX_MEMBERS} members`);
     }
     at = endBytes;
   }
@@ -82,7 +91,7 @@ function readMember(
   bytes: Uint8Array,
   startBytes: number,
   at: number,
-): { member: CpioMember; endBytes: number } {
+): { member: CpioMember; isTrailer: boolean; endBytes: number } {
   const magic = magicAt(bytes, at);
   if (magic === undefined) {
     throw fail("corrupt", at, at >= bytes.length ? "it ends without a trailer" : "no member here");
@@ -101,13 +110,19 @@ function readMember(
     throw fail("corrupt", at, `it ends at ${dataEnd}, the archive at ${bytes.length}`);
   }
   if (bytes[nameEnd - 1] !== 0) throw fail("corrupt", at, "the name does not end with a NUL");
-  const name = new TextDecoder().decode(bytes.subarray(at + HEADER_BYTES, nameEnd - 1));
+  // dracut-cpio and gen_init_cpio pad names to align data; the kernel takes what is before the first NUL.
+  const nameStart = at + HEADER_BYTES;
+  const stored = bytes.subarray(nameStart, bytes.indexOf(0, nameStart));
+  if (stored.length === 0) throw fail("corrupt", at, "the name is empty");
+  const name = decoder.decode(stored);
   const data = bytes.subarray(dataStart, dataEnd);
   // cpio(1) sums up files alone, and the kernel checks no other.
   const isFile = (fields[FIELD.mode]! & TYPE_MASK) === TYPE_FILE;
   if (magic === "070702" && isFile) verify(data, fields[FIELD.checksum]!, at);
   const member = {
     path: name.replace(/^(\.?\/)+/, "").replace(/^\.$/, ""),
+    isUtf8: !name.includes("\ufffd") ||
+      encoder.encode(name).every((byte, i) => byte === stored[i]),
     mode: fields[FIELD.mode]!,
     uid: fields[FIELD.uid]!,
     gid: fields[FIELD.gid]!,
@@ -120,13 +135,13 @@ function readMember(
   };
   // The padding behind the last member may be missing, as some writers leave it out.
   const endBytes = startBytes + alignUp(dataEnd - startBytes, 4);
-  return { member, endBytes: Math.min(endBytes, bytes.length) };
+  // A file of that name may come as `./TRAILER!!!`.
+  const isTrailer = name === TRAILER_NAME;
+  return { member, isTrailer, endBytes: Math.min(endBytes, bytes.length) };
 }
 
 function magicAt(bytes: Uint8Array, at: number): "070701" | "070702" | undefined {
-  for (const [i, digit] of [0x30, 0x37, 0x30, 0x37, 0x30].entries()) {
-    if (bytes[at + i] !== digit) return undefined;
-  }
+  if (!MAGIC.every((digit, i) => bytes[at + i] === digit)) return undefined;
   return bytes[at + 5] === 0x31 ? "070701" : bytes[at + 5] === 0x32 ? "070702" : undefined;
 }
 
@@ -157,19 +172,22 @@ function verify(data: Uint8Array, expected: number, at: number): void {
   }
 }
 
-/** cpio(1) stores the data with the last member of a group, others with the first. */
+/**
+ * cpio(1) stores the data with the last member of a group, others with the first. One view for all of a
+ * group, an empty one too, tells groups of different archives apart.
+ */
 function joinLinks(members: CpioMember[]): CpioMember[] {
   const isLinked = ({ mode, linkCount }: CpioMember) =>
     linkCount > 1 && (mode & TYPE_MASK) === TYPE_FILE;
   const stored = new Map<string, Uint8Array>();
-  for (const member of members) {
-    if (isLinked(member) && member.data.length > 0) stored.set(member.inode, member.data);
+  for (const { inode, data } of members.filter(isLinked)) {
+    if (data.length > 0 || !stored.has(inode)) stored.set(inode, data);
   }
-  if (stored.size === 0) return members;
-  return members.map((member) => {
-    const data = isLinked(member) ? stored.get(member.inode) : undefined;
-    return data === undefined || member.data.length > 0 ? member : { ...member, data };
-  });
+  return members.map((member) =>
+    isLinked(member) && member.data.length === 0
+      ? { ...member, data: stored.get(member.inode)! }
+      : member
+  );
 }
 
 function fail(kind: "corrupt" | "limit", at: number, state: string): FastboopError {

@@ -27,7 +27,9 @@ const MAX_SECONDS = 2 ** 34 - 2 ** 31 - 1;
 
 /** The time stored for `entry`; times ext4 cannot tell become the nearest it can. */
 export function timeOf(entry: Entry, { timestamps }: AttributeOptions): Timestamp {
-  const latest = timestamps === "source" ? MAX_SECONDS : timestamps.clampSeconds;
+  const latest = timestamps === "source"
+    ? MAX_SECONDS
+    : Math.min(timestamps.clampSeconds, MAX_SECONDS);
   if (entry.mtimeSeconds >= latest) {
     const exact = entry.mtimeSeconds === latest && timestamps === "source";
     return { seconds: latest, nanoseconds: exact ? entry.mtimeNanoseconds : 0 };

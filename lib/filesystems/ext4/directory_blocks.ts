@@ -9,12 +9,19 @@
 import { updateCrc32c } from "../../bytes/crc32c.ts";
 import { inodeSeed } from "./checksums.ts";
 import { type DirectoryPlan, direntBytes, type HashedPlan } from "./directory_plan.ts";
-import { BLOCK_BYTES, DOTS_BYTES, KINDS, LEAF_BYTES, NODE_SLOTS, ROOT_SLOTS } from "./format.ts";
+import {
+  BLOCK_BYTES,
+  DOTS_BYTES,
+  KINDS,
+  LEAF_BYTES,
+  NODE_SLOTS,
+  ROOT_SLOTS,
+  TAIL_BYTES,
+  TAIL_TYPE,
+} from "./format.ts";
 import type { Ext4Layout } from "./layout.ts";
 import type { Ext4Inode } from "./walk.ts";
 
-const TAIL_BYTES = 12;
-const TAIL_TYPE = 0xde;
 const HALF_MD4 = 1;
 const ROOT_INFO_BYTES = 8;
 const ROOT_ENTRIES_OFFSET = 0x20;
@@ -34,7 +41,7 @@ export function encodeDirectoryBlock(
   const { hashed } = plan;
   const inner = hashed === undefined ? 0 : 1 + hashed.nodeCount;
   if (hashed !== undefined && logical === 0) {
-    putDots(view, inode, LEAF_BYTES + TAIL_BYTES - DOT_BYTES);
+    putDots(view, inode, BLOCK_BYTES - DOT_BYTES);
     encodeRoot(plan, hashed, view, seed, out);
   } else if (hashed !== undefined && logical < inner) {
     encodeNode(plan, hashed, logical - 1, view, seed, out);

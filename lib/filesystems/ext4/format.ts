@@ -4,6 +4,10 @@
  * Source: Documentation/filesystems/ext4/ of the kernel; fs/ext4/ext4.h, fs/ext4/xattr.h.
  */
 
+export const SUPERBLOCK_OFFSET = 1024;
+export const SUPERBLOCK_BYTES = 1024;
+export const SUPERBLOCK_MAGIC = 0xef53;
+
 /** 4096 mounts with every page size of Linux. */
 export const BLOCK_BYTES = 4096;
 export const BLOCKS_PER_GROUP = BLOCK_BYTES * 8;
@@ -19,7 +23,18 @@ export const FIRST_INODE = 11;
 export const ONE_FLEX_GROUP = 31;
 
 export const COMPAT = { EXT_ATTR: 0x8, DIR_INDEX: 0x20, SPARSE_SUPER2: 0x200 } as const;
-export const INCOMPAT = { FILETYPE: 0x2, EXTENTS: 0x40, BIT64: 0x80, FLEX_BG: 0x200 } as const;
+/** Those that are written, and those that change how an image is read. */
+export const INCOMPAT = {
+  FILETYPE: 0x2,
+  META_BG: 0x10,
+  EXTENTS: 0x40,
+  BIT64: 0x80,
+  FLEX_BG: 0x200,
+  EA_INODE: 0x400,
+  CSUM_SEED: 0x2000,
+  INLINE_DATA: 0x8000,
+} as const;
+/** Those that are written. */
 export const RO_COMPAT = {
   LARGE_FILE: 0x2,
   HUGE_FILE: 0x8,
@@ -29,23 +44,32 @@ export const RO_COMPAT = {
   READONLY: 0x1000,
 } as const;
 
-/** i_flags */
-export const EXTENTS_FLAG = 0x80000;
-export const INDEX_FLAG = 0x1000;
+/** i_flags that matter here (fs/ext4/ext4.h, EXT4_*_FL). */
+export const INODE_FLAG = {
+  ENCRYPTED: 0x800,
+  INDEX: 0x1000,
+  EXTENTS: 0x80000,
+  EA_INODE: 0x200000,
+  INLINE_DATA: 0x10000000,
+} as const;
 
 /** Bytes of i_block: extent root, link text or device numbers. */
 export const INODE_PAYLOAD_BYTES = 60;
 /** A longer target needs a block: the kernel keeps one byte of i_block for a NUL. */
 export const FAST_SYMLINK_BYTES = INODE_PAYLOAD_BYTES - 1;
 
+export const EXTENT_MAGIC = 0xf30a;
+export const EXTENT_ENTRY_BYTES = 12;
 /** Longer lengths mean "allocated but unwritten". */
 export const EXTENT_BLOCKS = 32768;
 export const EXTENTS_IN_INODE = 4;
 /** (4096 - header 12 - checksum 4) / 12 */
 export const EXTENTS_IN_NODE = 340;
 
-/** The checksum entry at the end of every directory leaf takes 12 bytes. */
-export const LEAF_BYTES = BLOCK_BYTES - 12;
+/** The checksum entry at the end of every directory leaf, and its file type. */
+export const TAIL_BYTES = 12;
+export const TAIL_TYPE = 0xde;
+export const LEAF_BYTES = BLOCK_BYTES - TAIL_BYTES;
 /** `.` and `..` with 12 bytes each. */
 export const DOTS_BYTES = 24;
 /** A directory that needs more blocks than this gets a hash tree. */

@@ -4,7 +4,8 @@
  * Any byte range can be read at any time, by any number of callers. A file that changed since the layout
  * fails with `source`, and only the blocks of that file do.
  */
-import { cancelled, FastboopError } from "../../errors/errors.ts";
+import { cancelled } from "../../errors/errors.ts";
+import { checkBounds } from "../../sources/bounds.ts";
 import { LeaseCache } from "../../sources/lease_cache.ts";
 import type { Reader, ReadOptions } from "../../sources/reader.ts";
 import { BLOCK_BYTES } from "./format.ts";
@@ -36,14 +37,7 @@ export class Ext4Image implements Reader {
   }
 
   async readAt(offsetBytes: number, into: Uint8Array, options: ReadOptions = {}): Promise<void> {
-    const endBytes = offsetBytes + into.length;
-    if (!(offsetBytes >= 0 && endBytes <= this.sizeBytes)) {
-      throw new FastboopError({
-        kind: "limit",
-        action: "Read the ext4 image",
-        state: `bytes ${offsetBytes} to ${endBytes} of ${this.sizeBytes}`,
-      });
-    }
+    checkBounds(this, offsetBytes, into.length);
     const { data, used } = this.layout.geometry;
     for (let done = 0; done < into.length;) {
       if (options.signal?.aborted) throw cancelled("Read the ext4 image", options.signal);

@@ -2,20 +2,19 @@
 import { updateCrc32c } from "../../bytes/crc32c.ts";
 import { timeOf, type Timestamp } from "./attributes.ts";
 import { inodeSeed } from "./checksums.ts";
-import { encodeExtentRoot } from "./extents.ts";
+import { encodeExtentRoot, extentNodeCount } from "./extents.ts";
 import {
   BLOCK_BYTES,
-  EXTENTS_FLAG,
   FAST_SYMLINK_BYTES,
   FIRST_INODE,
-  INDEX_FLAG,
   INODE_BYTES,
+  INODE_FLAG,
   INODES_PER_BLOCK,
   KINDS,
   LINK_MAX,
   ROOT_INODE,
 } from "./format.ts";
-import { type Ext4Layout, extentNodeCount } from "./layout.ts";
+import type { Ext4Layout } from "./layout.ts";
 import type { Ext4Inode } from "./walk.ts";
 
 const EXTRA_BYTES = 32;
@@ -108,7 +107,7 @@ function putPayload(
   }
   if (entry.kind === "fifo" || entry.kind === "socket") return;
   const hashed = layout.plans.get(inode)?.hashed !== undefined;
-  view.setUint32(0x20, (EXTENTS_FLAG | (hashed ? INDEX_FLAG : 0)) >>> 0, true);
+  view.setUint32(0x20, INODE_FLAG.EXTENTS | (hashed ? INODE_FLAG.INDEX : 0), true);
   encodeExtentRoot(inode, view, PAYLOAD_OFFSET);
 }
 

@@ -14,13 +14,8 @@ import { PATH_LIMIT_BYTES, TREE_LIMITS, type TreeLimits } from "../limits.ts";
 import type { AttributeOptions, Owner, Timestamps } from "./attributes.ts";
 import { type DirectoryPlan, planDirectory } from "./directory_plan.ts";
 import type { Dirents } from "./dirents.ts";
-import {
-  BLOCK_BYTES,
-  EXTENT_BLOCKS,
-  EXTENTS_IN_INODE,
-  EXTENTS_IN_NODE,
-  FAST_SYMLINK_BYTES,
-} from "./format.ts";
+import { extentNodeCount } from "./extents.ts";
+import { BLOCK_BYTES, FAST_SYMLINK_BYTES } from "./format.ts";
 import { computeGeometry, type Geometry } from "./geometry.ts";
 import { nameImage } from "./manifest.ts";
 import { type Ext4Inode, walkTree } from "./walk.ts";
@@ -67,17 +62,6 @@ export interface Ext4Layout extends AttributeOptions {
 }
 
 const LABEL_LIMIT_BYTES = 16;
-
-/** Extents of a run of that many blocks. */
-export function extentCount(blockCount: number): number {
-  return Math.ceil(blockCount / EXTENT_BLOCKS);
-}
-
-/** Blocks of the extent tree that does not fit into the inode; one level is always enough. */
-export function extentNodeCount(blockCount: number): number {
-  const extents = extentCount(blockCount);
-  return extents <= EXTENTS_IN_INODE ? 0 : Math.ceil(extents / EXTENTS_IN_NODE);
-}
 
 /**
  * Plans the image of `tree`.

@@ -9,8 +9,8 @@
  */
 import { updateCrc32c } from "../../bytes/crc32c.ts";
 import { damaged } from "../damaged.ts";
-import { EXTENT_BLOCKS } from "./format.ts";
-import { INODE_FLAG, type ReadInode } from "./read_inode.ts";
+import { EXTENT_BLOCKS, EXTENT_ENTRY_BYTES, EXTENT_MAGIC, INODE_FLAG } from "./format.ts";
+import type { ReadInode } from "./read_inode.ts";
 import type { Ext4Space } from "./read_space.ts";
 
 /** Blocks of a file that follow each other in the image; a hole or unwritten when `block` is missing. */
@@ -20,8 +20,6 @@ export interface BlockRun {
   readonly block: number | undefined;
 }
 
-const EXTENT_MAGIC = 0xf30a;
-const EXTENT_ENTRY_BYTES = 12;
 /** EXT4_MAX_EXTENT_DEPTH */
 const MAX_DEPTH = 5;
 /** Logical block numbers are 32 bits. */

@@ -11,12 +11,10 @@ import { damaged } from "../damaged.ts";
 import { decodeName } from "../decode_name.ts";
 import { addName } from "../image_tree.ts";
 import { updateWithU32 } from "./checksums.ts";
-import { DOTS_BYTES } from "./format.ts";
-import { INODE_FLAG, type ReadInode } from "./read_inode.ts";
+import { DOTS_BYTES, INODE_FLAG, TAIL_BYTES, TAIL_TYPE } from "./format.ts";
+import type { ReadInode } from "./read_inode.ts";
 
 const HEAD_BYTES = 8;
-const TAIL_BYTES = 12;
-const TAIL_TYPE = 0xde;
 /** Where the entry arrays of a hash tree's root and of its inner nodes start. */
 const ROOT_ARRAY = DOTS_BYTES + 8;
 const NODE_ARRAY = 8;

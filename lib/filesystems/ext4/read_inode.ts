@@ -15,15 +15,6 @@ import { COMPAT, INODE_PAYLOAD_BYTES } from "./format.ts";
 import type { Ext4Space } from "./read_space.ts";
 import type { Ext4Superblock } from "./read_superblock.ts";
 
-/** i_flags that matter to a reader (fs/ext4/ext4.h, EXT4_*_FL). */
-export const INODE_FLAG = {
-  ENCRYPTED: 0x800,
-  INDEX: 0x1000,
-  EXTENTS: 0x80000,
-  EA_INODE: 0x200000,
-  INLINE_DATA: 0x10000000,
-} as const;
-
 /** An inode with what reading its data needs. */
 export interface ReadInode extends ImageInode {
   readonly flags: number;

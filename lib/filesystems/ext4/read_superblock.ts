@@ -7,11 +7,19 @@ import { updateCrc32c } from "../../bytes/crc32c.ts";
 import { FastboopError } from "../../errors/errors.ts";
 import type { Reader } from "../../sources/reader.ts";
 import { damaged } from "../damaged.ts";
-import { RO_COMPAT } from "./format.ts";
+import {
+  INCOMPAT,
+  RO_COMPAT,
+  SUPERBLOCK_BYTES,
+  SUPERBLOCK_MAGIC,
+  SUPERBLOCK_OFFSET,
+} from "./format.ts";
 
 /** What the reading side needs of the superblock. */
 export interface Ext4Superblock {
   readonly blockBytes: number;
+  /** What is allocated at a time: a block without bigalloc. */
+  readonly clusterBytes: number;
   readonly blockCount: number;
   readonly inodeCount: number;
   readonly firstDataBlock: number;
@@ -31,23 +39,13 @@ export interface Ext4Superblock {
   readonly checksumSeed: number | undefined;
 }
 
-export const SUPERBLOCK_BYTES = 1024;
-const SUPERBLOCK_OFFSET = 1024;
-const MAGIC = 0xef53;
 const CHECKSUM_OFFSET = 0x3fc;
 const CRC32C_TYPE = 1;
 const MAX_BLOCK_BITS = 16;
-
-/** s_feature_incompat, those that change how an image is read. */
-export const READ_INCOMPAT = {
-  FILETYPE: 0x2,
-  RECOVER: 0x4,
-  META_BG: 0x10,
-  BIT64: 0x80,
-  EA_INODE: 0x400,
-  CSUM_SEED: 0x2000,
-  INLINE_DATA: 0x8000,
-} as const;
+/** fs/ext4/ext4.h: EXT4_MAX_CLUSTER_LOG_SIZE */
+const MAX_CLUSTER_BITS = 30;
+/** EXT4_FEATURE_RO_COMPAT_BIGALLOC */
+const BIGALLOC = 0x200;
 
 /** FILETYPE RECOVER META_BG EXTENTS 64BIT MMP FLEX_BG EA_INODE CSUM_SEED LARGEDIR INLINE ENCRYPT CASEFOLD */
 const KNOWN_INCOMPAT = 0x2 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x2000 | 0x4000 |
@@ -76,7 +74,9 @@ export async function readSuperblock(reader: Reader): Promise<Ext4Superblock> {
   await reader.readAt(SUPERBLOCK_OFFSET, bytes);
   const view = new DataView(bytes.buffer);
   const magic = view.getUint16(0x38, true);
-  if (magic !== MAGIC) throw damaged(action, `magic is 0x${magic.toString(16)}, must be 0xef53`);
+  if (magic !== SUPERBLOCK_MAGIC) {
+    throw damaged(action, `magic is 0x${magic.toString(16)}, must be 0xef53`);
+  }
   const roCompat = view.getUint32(0x64, true);
   const checked = (roCompat & RO_COMPAT.METADATA_CSUM) !== 0;
   if (checked) verifyChecksum(action, view, bytes);
@@ -120,12 +120,16 @@ function parse(
 ): Ext4Superblock {
   const u32 = (offset: number) => view.getUint32(offset, true);
   const incompat = u32(0x60);
-  const wide = (incompat & READ_INCOMPAT.BIT64) !== 0;
+  const wide = (incompat & INCOMPAT.BIT64) !== 0;
   const blockBits = 10 + Math.min(u32(0x18), 32);
   if (blockBits > MAX_BLOCK_BITS) throw damaged(action, `the block size is 2^${blockBits} bytes`);
   const blockBytes = 2 ** blockBits;
+  const clusterBits = u32(0x64) & BIGALLOC ? 10 + u32(0x1c) : blockBits;
+  if (clusterBits < blockBits || clusterBits > MAX_CLUSTER_BITS) {
+    throw damaged(action, `the cluster size is 2^${clusterBits} bytes`);
+  }
   const dynamic = u32(0x4c) > 0;
-  const seed = incompat & READ_INCOMPAT.CSUM_SEED
+  const seed = incompat & INCOMPAT.CSUM_SEED
     ? u32(0x270)
     : updateCrc32c(0xffffffff, bytes.subarray(0x68, 0x78));
   const blockCount = u32(0x04) + (wide ? u32(0x150) * 2 ** 32 : 0);
@@ -133,6 +137,7 @@ function parse(
   const blocksPerGroup = u32(0x20);
   const superblock: Ext4Superblock = {
     blockBytes,
+    clusterBytes: 2 ** clusterBits,
     blockCount,
     inodeCount: u32(0x00),
     firstDataBlock,
@@ -144,7 +149,7 @@ function parse(
     compat: u32(0x5c),
     incompat,
     roCompat: u32(0x64),
-    firstMetaGroup: incompat & READ_INCOMPAT.META_BG ? u32(0x104) : Infinity,
+    firstMetaGroup: incompat & INCOMPAT.META_BG ? u32(0x104) : Infinity,
     backupGroups: [u32(0x24c), u32(0x250)],
     checksumSeed: checked ? seed : undefined,
   };

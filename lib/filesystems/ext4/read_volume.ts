@@ -6,12 +6,11 @@ import { damaged } from "../damaged.ts";
 import { decodeText } from "../decode_name.ts";
 import type { ImageVolume } from "../image_tree.ts";
 import { PATH_LIMIT_BYTES } from "../limits.ts";
-import { INODE_PAYLOAD_BYTES, ROOT_INODE } from "./format.ts";
+import { INCOMPAT, INODE_FLAG, INODE_PAYLOAD_BYTES, ROOT_INODE } from "./format.ts";
 import { BlockData, InlineData } from "./read_data.ts";
 import { parseEntries, verifyDirectoryBlock } from "./read_directory.ts";
-import { INODE_FLAG, type ReadInode, readInode } from "./read_inode.ts";
+import { type ReadInode, readInode } from "./read_inode.ts";
 import type { Ext4Space } from "./read_space.ts";
-import { READ_INCOMPAT } from "./read_superblock.ts";
 import { hasXattrs, INLINE_DATA_NAME, readXattrs } from "./read_xattrs.ts";
 
 /** Largest directory that is read. */
@@ -105,7 +104,7 @@ export class Ext4Volume implements ImageVolume<ReadInode> {
 
   /** What i_block and `system.data` hold of inline data. */
   async #inlineParts(action: string, inode: ReadInode): Promise<[Uint8Array, Uint8Array]> {
-    if (!(this.#space.superblock.incompat & READ_INCOMPAT.INLINE_DATA)) {
+    if (!(this.#space.superblock.incompat & INCOMPAT.INLINE_DATA)) {
       throw damaged(action, "its data is inline, which the image does not have");
     }
     const rest = (await this.#allXattrs(inode)).get(INLINE_DATA_NAME) ?? new Uint8Array(0);
@@ -128,11 +127,16 @@ export class Ext4Volume implements ImageVolume<ReadInode> {
     });
   }
 
-  /** The target is in the inode when nothing but an attribute block is allocated. */
-  #isFastLink(link: ReadInode): boolean {
-    if (link.flags & (INODE_FLAG.EXTENTS | INODE_FLAG.INLINE_DATA)) return false;
-    const forXattrs = link.xattrBlock === 0 ? 0 : this.#space.superblock.blockBytes / 512;
-    return link.sizeBytes < INODE_PAYLOAD_BYTES && link.allocated <= forXattrs;
+  /**
+   * Whether the target is in the inode: nothing but an attribute block is allocated. With ea_inode values
+   * in inodes of their own count as well, and the length alone decides (fs/ext4/inode.c).
+   */
+  #isFastLink({ flags, sizeBytes, allocated, xattrBlock }: ReadInode): boolean {
+    if (flags & (INODE_FLAG.EXTENTS | INODE_FLAG.INLINE_DATA)) return false;
+    if (sizeBytes >= INODE_PAYLOAD_BYTES) return false;
+    const { incompat, clusterBytes } = this.#space.superblock;
+    if (incompat & INCOMPAT.EA_INODE) return true;
+    return allocated <= (xattrBlock === 0 ? 0 : clusterBytes / 512);
   }
 }
 

@@ -8,6 +8,7 @@
  */
 import { alignUp } from "../../bytes/align.ts";
 import { updateCrc32c } from "../../bytes/crc32c.ts";
+import { FastboopError } from "../../errors/errors.ts";
 import { damaged } from "../damaged.ts";
 import { decodeText } from "../decode_name.ts";
 import { updateWithU32, updateWithU64 } from "./checksums.ts";
@@ -16,7 +17,10 @@ import type { ReadInode } from "./read_inode.ts";
 import type { Ext4Space } from "./read_space.ts";
 import { XATTR_MAGIC } from "./xattrs.ts";
 
-/** What an attribute's index stands for; `system.data` (7) holds inline data and is no user's. */
+/**
+ * What an attribute's index stands for; `system.data` (7) holds inline data and is no user's. Others, such
+ * as the keys of encrypted directories (9), are not shown, as the kernel shows none.
+ */
 const PREFIXES: Record<number, string> = {
   1: "user.",
   2: "system.posix_acl_access",
@@ -31,6 +35,8 @@ const BLOCK_HEADER_BYTES = 32;
 const CHECKSUM_OFFSET = 16;
 /** include/uapi/linux/limits.h: XATTR_SIZE_MAX */
 const MAX_VALUE_BYTES = 65536;
+/** Of all values of one inode. */
+const MAX_VALUES_BYTES = 4 << 20;
 /** Where the rest of inline data is kept. */
 export const INLINE_DATA_NAME = "system.data";
 
@@ -49,19 +55,27 @@ export async function readXattrs(
   readValue: ReadValueInode,
 ): Promise<Map<string, Uint8Array>> {
   const action = `Read the attributes of ext4 inode ${inode.ref}`;
-  const xattrs = new Map<string, Uint8Array>();
+  const found: Found = { action, xattrs: new Map(), valuesBytes: 0, readValue };
   const { spare, xattrBlock } = inode;
   if (spare.length >= 4 && u32At(spare, 0) === XATTR_MAGIC) {
     // Offsets in the inode count from behind the magic.
-    await addEntries(action, spare.subarray(4), 0, xattrs, readValue);
+    await addEntries(found, spare.subarray(4), 0);
   }
   if (xattrBlock !== 0) {
     const block = await space.block(action, xattrBlock);
     if (u32At(block, 0) !== XATTR_MAGIC) throw damaged(action, "their block has no magic");
     verifyBlock(action, space, block, xattrBlock);
-    await addEntries(action, block, BLOCK_HEADER_BYTES, xattrs, readValue);
+    await addEntries(found, block, BLOCK_HEADER_BYTES);
   }
-  return xattrs;
+  return found.xattrs;
+}
+
+/** The attributes of one inode while they are read. */
+interface Found {
+  readonly action: string;
+  readonly xattrs: Map<string, Uint8Array>;
+  valuesBytes: number;
+  readonly readValue: ReadValueInode;
 }
 
 function u32At(bytes: Uint8Array, offset: number): number {
@@ -78,13 +92,8 @@ function verifyBlock(action: string, space: Ext4Space, block: Uint8Array, number
   }
 }
 
-async function addEntries(
-  action: string,
-  area: Uint8Array,
-  start: number,
-  xattrs: Map<string, Uint8Array>,
-  readValue: ReadValueInode,
-): Promise<void> {
+async function addEntries(found: Found, area: Uint8Array, start: number): Promise<void> {
+  const { action } = found;
   const view = new DataView(area.buffer, area.byteOffset, area.byteLength);
   // Four zero bytes end the list, or the area does.
   for (let at = start; at + 4 <= area.length && view.getUint32(at, true) !== 0;) {
@@ -98,14 +107,25 @@ async function addEntries(
     if (valueBytes > MAX_VALUE_BYTES || !fits) {
       throw damaged(action, `a value of ${valueBytes} bytes has no room`);
     }
+    const name = area.subarray(at + ENTRY_BYTES, nameEnd);
+    at = alignUp(nameEnd - start, 4) + start;
     const prefix = PREFIXES[index];
-    if (prefix === undefined) throw damaged(action, `index ${index} is not known`);
-    const text = decodeText(action, "a name", area.subarray(at + ENTRY_BYTES, nameEnd));
-    if (xattrs.has(prefix + text)) throw damaged(action, `"${prefix}${text}" occurs twice`);
+    if (prefix === undefined) continue;
+    const fullName = prefix + decodeText(action, "a name", name);
+    countValue(found, fullName, valueBytes);
     const value = valueInode === 0
       ? area.slice(valueOffset, valueOffset + valueBytes)
-      : await readValue(valueInode, valueBytes);
-    xattrs.set(prefix + text, index === 2 || index === 3 ? decodeAcl(action, value) : value);
-    at = alignUp(nameEnd - start, 4) + start;
+      : await found.readValue(valueInode, valueBytes);
+    found.xattrs.set(fullName, index === 2 || index === 3 ? decodeAcl(action, value) : value);
   }
+}
+
+/** Values may overlap or share an inode, so a small image can name many large ones. */
+function countValue(found: Found, name: string, valueBytes: number): void {
+  const { action, xattrs } = found;
+  if (xattrs.has(name)) throw damaged(action, `"${name}" occurs twice`);
+  found.valuesBytes += valueBytes;
+  if (found.valuesBytes <= MAX_VALUES_BYTES) return;
+  const state = `they take more than ${MAX_VALUES_BYTES} bytes`;
+  throw new FastboopError({ kind: "limit", action, state });
 }

@@ -10,12 +10,12 @@ import {
   INODE_BYTES,
   ONE_FLEX_GROUP,
   RO_COMPAT,
+  SUPERBLOCK_BYTES,
+  SUPERBLOCK_MAGIC,
+  SUPERBLOCK_OFFSET,
 } from "./format.ts";
 import type { Ext4Layout } from "./layout.ts";
 
-const SUPERBLOCK_OFFSET = 1024;
-const SUPERBLOCK_BYTES = 1024;
-const MAGIC = 0xef53;
 /** log2(BLOCK_BYTES) - 10 */
 const LOG_BLOCK_SIZE = 2;
 const NEVER_CHECK = 0xffff;
@@ -37,7 +37,7 @@ export function encodeSuperblock(layout: Ext4Layout, out: Uint8Array): void {
   u32(0x20, BLOCKS_PER_GROUP);
   u32(0x24, BLOCKS_PER_GROUP);
   u16(0x36, NEVER_CHECK);
-  u16(0x38, MAGIC);
+  u16(0x38, SUPERBLOCK_MAGIC);
   u16(0x3a, 1); // s_state: clean
   u16(0x3c, 1); // s_errors: continue
   u32(0x4c, 1); // s_rev_level: dynamic

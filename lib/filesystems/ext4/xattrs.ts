@@ -12,9 +12,10 @@ import { alignUp } from "../../bytes/align.ts";
 import { BLOCK_BYTES } from "./format.ts";
 
 /** Attributes of one inode, ready to be placed; the block's checksum is added when it is encoded. */
-export type EncodedXattrs =
-  | { readonly place: "inode"; readonly bytes: Uint8Array }
-  | { readonly place: "block"; readonly bytes: Uint8Array };
+export interface EncodedXattrs {
+  readonly place: "inode" | "block";
+  readonly bytes: Uint8Array;
+}
 
 interface Attribute {
   readonly index: number;
@@ -24,7 +25,7 @@ interface Attribute {
 
 export const XATTR_MAGIC = 0xea020000;
 /** Bytes behind the 160 that i_extra_isize 32 covers. */
-export const INODE_XATTR_BYTES = 96;
+const INODE_XATTR_BYTES = 96;
 const INODE_HEADER_BYTES = 4;
 const BLOCK_HEADER_BYTES = 32;
 const ENTRY_BYTES = 16;

@@ -9,6 +9,7 @@ import { writeCpio } from "../../../lib/filesystems/cpio/write_cpio.ts";
 import type { FileTree } from "../../../lib/sources/file_tree.ts";
 import { DirectoryTree } from "../../../lib/sources/directory.ts";
 import { describeTree, IS_ROOT, makeHostTree } from "../ext4/host_tree.ts";
+import { slowTree } from "../ext4/images.ts";
 import { hasTool, run, sha256, withTempDir } from "../foreign_tools.ts";
 import { directory, file, MemoryTree, symlink } from "../memory_tree.ts";
 
@@ -96,6 +97,14 @@ Deno.test("encodeCpio() makes known bytes", async () => {
   );
 });
 
+Deno.test("encodeCpio() refuses times that eight hex digits cannot tell", () => {
+  const archive = (mtimeSeconds: number) => encodeCpio([regular("a", text(""))], { mtimeSeconds });
+  assert.equal(parse(concat(archive(2 ** 32 - 1)))[0]!.fields[5], 2 ** 32 - 1);
+  for (const mtimeSeconds of [2 ** 32, -1, 0.5, NaN]) {
+    assert.throws(() => archive(mtimeSeconds), { name: "FastboopError", kind: "limit" });
+  }
+});
+
 Deno.test("encodeCpio() equals writeCpio() of the same entries", async () => {
   const entries = orderEntries([
     regular("big", new Uint8Array(3_000_001).fill(9)),
@@ -124,9 +133,12 @@ Deno.test("encodeCpio() refuses what the kernel would drop, at the limit plus on
     [regular("\udc00", text("")), "usage"],
     [{ path: "l", mode: 0o120777, data: text("t".repeat(4096)) }, "limit"],
     [{ path: "l", mode: 0o120777 }, "limit"],
+    [{ path: "l", mode: 0o120777, data: text("a\0b") }, "usage"],
     [{ path: "d", mode: 0o040755, data: text("x") }, "usage"],
     [{ path: "m", mode: 0o644 }, "usage"],
+    [{ path: "m", mode: 0o1100644 }, "usage"],
     [{ path: "u", mode: 0o100644, uid: 2 ** 32 }, "limit"],
+    [{ path: "u", mode: 0o100644, linkGroup: 2 ** 32, linkCount: 2 }, "limit"],
   ];
   for (const [entry, kind] of bad) {
     assert.throws(() => encodeCpio([entry]), { name: "FastboopError", kind }, entry.path);
@@ -178,6 +190,20 @@ Deno.test("cpioEntries() numbers hard link groups apart and puts the data last",
     ["d/e", 2, 2, 3],
     ["TRAILER!!!", 0, 1, 0],
   ]);
+});
+
+Deno.test("cpioEntries() takes as many entries as are allowed and refuses one more", async () => {
+  const tree = new MemoryTree(directory({ "a": file(), "d": directory({ "b": file() }) }));
+  const limits = (entryCount: number) => ({ limits: { imageBytes: 0, entryCount } });
+  assert.equal((await cpioEntries(tree, limits(3))).length, 3);
+  await assert.rejects(cpioEntries(tree, limits(2)), { kind: "limit" });
+});
+
+Deno.test("cpioEntries() lets a signal arrive during the walk", async () => {
+  const tree = slowTree();
+  const signal = AbortSignal.timeout(10);
+  await assert.rejects(cpioEntries(tree, { signal }), { kind: "cancelled" });
+  assert.ok(tree.listed < 200, `${tree.listed} listed`);
 });
 
 Deno.test({

@@ -66,6 +66,29 @@ Deno.test("openCpio() lets a later archive replace, and keeps inode numbers apar
   assert.notEqual(keys[0], keys[2]);
 });
 
+Deno.test("openCpio() keeps empty files of two archives apart, and links those of one", async () => {
+  const links = { linkGroup: 1, linkCount: 2 };
+  const first = encodeCpio([file("a", "", links), file("b", "", links)]);
+  const second = encodeCpio([
+    file("c", "", { ...links, mode: 0o100600 }),
+    file("d", "", { ...links, mode: 0o100600 }),
+  ]);
+  await using tree = await open(concat([...first, ...second]));
+  const [a, b, c, d] = await tree.list("");
+  assert.deepEqual([a, b, c, d].map((entry) => entry!.mode), [0o644, 0o644, 0o600, 0o600]);
+  assert.equal(a!.hardLinkKey, b!.hardLinkKey);
+  assert.equal(c!.hardLinkKey, d!.hardLinkKey);
+  assert.notEqual(a!.hardLinkKey, c!.hardLinkKey);
+});
+
+Deno.test("openCpio() takes every name of UTF-8 and refuses others", async () => {
+  const archive = concat(encodeCpio([file("\ufeffmark", "1"), file("\ufffd", "2")]));
+  await using tree = await open(archive);
+  assert.deepEqual((await tree.list("")).map(({ name }) => name), ["\ufeffmark", "\ufffd"]);
+  archive[archive.indexOf(0xbf) - 1] = 0x20;
+  await assert.rejects(open(archive), ofKind("unsupported", /UTF-8/));
+});
+
 Deno.test("openCpio() answers damaged archives with its files or a typed error", async () => {
   const archive = concat(encodeCpio([
     { path: "folder", mode: 0o40755 },

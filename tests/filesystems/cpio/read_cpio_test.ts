@@ -6,7 +6,7 @@ import { encodeCpio } from "../../../lib/filesystems/cpio/encode_cpio.ts";
 import type { CpioEntry } from "../../../lib/filesystems/cpio/entry.ts";
 import { type CpioMember, isCpio, readCpio } from "../../../lib/filesystems/cpio/read_cpio.ts";
 import { makeHostTree } from "../ext4/host_tree.ts";
-import { hasTool, withTempDir } from "../foreign_tools.ts";
+import { hasTool, run, withTempDir } from "../foreign_tools.ts";
 
 const ignore = !hasTool("cpio");
 const bytesOf = (text: string) => new TextEncoder().encode(text);
@@ -140,10 +140,10 @@ function oneMember(change: Record<number, string>, name = "x\0", data = ""): Uin
   fields[1] = "000081a4";
   fields[4] = "00000001";
   fields[6] = data.length.toString(16).padStart(8, "0");
-  fields[11] = name.length.toString(16).padStart(8, "0");
+  fields[11] = bytesOf(name).length.toString(16).padStart(8, "0");
   for (const [i, value] of Object.entries(change)) fields[Number(i)] = value;
-  const head = `070701${fields.join("")}${name}`;
-  return bytesOf(head + "\0".repeat((4 - head.length % 4) % 4) + data);
+  const head = bytesOf(`070701${fields.join("")}${name}`);
+  return concat([head, new Uint8Array((4 - head.length % 4) % 4), bytesOf(data)]);
 }
 
 Deno.test("readCpio() refuses sizes and names that cannot be, without allocating for them", () => {
@@ -157,6 +157,7 @@ Deno.test("readCpio() refuses sizes and names that cannot be, without allocating
     [oneMember({ 11: "00000001" }), "corrupt", /1 bytes/],
     [oneMember({ 11: "00001000" }), "corrupt", /ends at/],
     [oneMember({}, "xy"), "corrupt", /NUL/],
+    [oneMember({}, "\0\0"), "corrupt", /name is empty/],
     [oneMember({ 3: "0000000g" }), "corrupt", /hex/],
     [oneMember({ 3: "-0000001" }), "corrupt", /hex/],
     [oneMember({}), "corrupt", /without a trailer/],
@@ -164,6 +165,33 @@ Deno.test("readCpio() refuses sizes and names that cannot be, without allocating
   for (const [bytes, kind, message] of refused) {
     assert.throws(() => readCpio(bytes), { name: "FastboopError", kind, message });
   }
+});
+
+const TRAILER = "TRAILER!!!\0";
+
+Deno.test("readCpio() takes a name up to its first NUL, and its bytes as they are", () => {
+  // dracut-cpio --data-align and gen_init_cpio -a pad names with NULs.
+  const names = ["padded\0\0\0", "\ufeffmark\0", "\ufffd\0", TRAILER + "\0\0"];
+  const { members, endBytes } = readCpio(concat(names.map((name) => oneMember({}, name))));
+  assert.deepEqual(members.map(({ path }) => path), ["padded", "\ufeffmark", "\ufffd"]);
+  assert.ok(members.every(({ isUtf8 }) => isUtf8));
+  assert.equal(endBytes % 4, 0);
+  const latin1 = concat([oneMember({}, "x\0"), oneMember({}, TRAILER)]);
+  latin1[110] = 0xe9;
+  assert.deepEqual(readCpio(latin1).members.map(({ path, isUtf8 }) => [path, isUtf8]), [
+    ["\ufffd", false],
+  ]);
+});
+
+Deno.test({
+  name: "readCpio() reads a file called ./TRAILER!!! and what follows, as cpio(1) does",
+  ignore,
+  async fn() {
+    const archive = concat(["./" + TRAILER, "z\0", TRAILER].map((name) => oneMember({}, name)));
+    const { stdout } = await run("cpio", ["-t", "--quiet"], { stdin: archive });
+    assert.equal(stdout, "./TRAILER!!!\nz\n");
+    assert.deepEqual(readCpio(archive).members.map(({ path }) => path), ["TRAILER!!!", "z"]);
+  },
 });
 
 Deno.test("readCpio() ends in members or a typed error for 20,000 mutations", () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { gzipSync, zstdCompressSync } from "node:zlib";
+import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import { concat } from "../../../lib/bytes/concat.ts";
 import { FastboopError } from "../../../lib/errors/errors.ts";
 import { compressionAt, decompressAt } from "../../../lib/filesystems/cpio/decompress_at.ts";
@@ -36,6 +36,8 @@ Deno.test("readInitramfs() reads archives one after the other, plain and compres
   const zstd = readInitramfs(concat([one, zstdCompressSync(two)]));
   assert.deepEqual(zstd.members.map(({ path }) => path), ["one", "two"]);
   assert.deepEqual([zstd.archiveCount, zstd.compressions], [2, ["zstd"]]);
+  const behind = concat([zstdCompressSync(one), zstdCompressSync(two), new Uint8Array(5), three]);
+  assert.deepEqual(names(behind), ["one", "two", "three"]);
 });
 
 Deno.test({
@@ -59,8 +61,39 @@ Deno.test("readInitramfs() refuses what is no initramfs, a bomb, and too many ar
   assert.throws(() => readInitramfs(zstdCompressSync(new Uint8Array(1 << 20)), 1000), {
     kind: "limit",
   });
-  const many = concat(Array.from({ length: 65 }, () => archive("a", "")));
-  assert.throws(() => readInitramfs(many), { kind: "limit" });
+  const [one, two] = [archive("one", "1"), archive("two", "2")];
+  const exact = concat([gzipSync(one), gzipSync(two)]);
+  assert.equal(readInitramfs(exact, one.length + two.length).members.length, 2);
+  assert.throws(() => readInitramfs(exact, one.length), { kind: "limit" });
+  const many = (count: number) => concat(Array.from({ length: count }, () => archive("a", "")));
+  assert.equal(readInitramfs(many(64)).archiveCount, 64);
+  assert.equal(readInitramfs(gzipSync(many(64))).archiveCount, 64);
+  assert.throws(() => readInitramfs(many(65)), { kind: "limit" });
+  assert.throws(() => readInitramfs(gzipSync(many(65))), { kind: "limit" });
+  const empty = gzipSync(new Uint8Array(8));
+  const streams = concat(Array.from({ length: 65 }, () => empty));
+  assert.throws(() => readInitramfs(streams), { kind: "limit" });
+});
+
+Deno.test("readInitramfs() names the compression it has no decoder for", () => {
+  const lz4 = Uint8Array.of(0x02, 0x21, 0x4c, 0x18, 1, 0, 0, 0, 0);
+  const bytes = concat([archive("early", "1"), lz4]);
+  assert.throws(() => readInitramfs(bytes), { kind: "unsupported", message: /with lz4/ });
+});
+
+Deno.test("readInitramfs() takes 500,000 members in one archive or several, and no more", () => {
+  const one = archive("a", "");
+  const trailer = one.subarray(112);
+  const many = (count: number) => {
+    const bytes = new Uint8Array(count * 112 + trailer.length);
+    for (let i = 0; i < count; i++) bytes.set(one.subarray(0, 112), i * 112);
+    bytes.set(trailer, count * 112);
+    return bytes;
+  };
+  const most = many(500_000);
+  assert.equal(readInitramfs(most).members.length, 500_000);
+  assert.throws(() => readInitramfs(zstdCompressSync(concat([one, most]))), { kind: "limit" });
+  assert.throws(() => readInitramfs(many(500_001)), { kind: "limit" });
 });
 
 Deno.test("decompressAt() finds the end of a gzip member and sees every flipped byte", () => {
@@ -81,6 +114,21 @@ Deno.test("decompressAt() finds the end of a gzip member and sees every flipped 
   }
   for (let cut = 3; cut < member.length; cut++) {
     assert.throws(() => decompressAt(member.subarray(0, cut), 0, "gzip", 1 << 20), FastboopError);
+  }
+});
+
+Deno.test("decompressAt() finds the end of a zstd frame and refuses a cut one", () => {
+  const content = bytesOf("what the archive holds ".repeat(20_000));
+  for (const checksumFlag of [0, 1]) {
+    const params = { [constants.ZSTD_c_checksumFlag]: checksumFlag };
+    const frame = zstdCompressSync(content, { params });
+    const { bytes, endBytes } = decompressAt(concat([frame, frame]), 0, "zstd", content.length);
+    assert.deepEqual(new Uint8Array(bytes), content);
+    assert.equal(endBytes, frame.length);
+    for (let cut = 4; cut < frame.length; cut++) {
+      const part = frame.subarray(0, cut);
+      assert.throws(() => decompressAt(part, 0, "zstd", 1 << 20), { kind: "corrupt" });
+    }
   }
 });
 

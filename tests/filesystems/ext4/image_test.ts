@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { concat } from "../../../lib/bytes/concat.ts";
 import { Ext4Image } from "../../../lib/filesystems/ext4/image.ts";
 import { layoutExt4 } from "../../../lib/filesystems/ext4/layout.ts";
+import { openExt4 } from "../../../lib/filesystems/ext4/open_ext4.ts";
 import { writeExt4 } from "../../../lib/filesystems/ext4/write.ts";
 import { DirectoryTree } from "../../../lib/sources/directory.ts";
 import type { Entry } from "../../../lib/sources/file_tree.ts";
@@ -56,10 +57,13 @@ function indexedEqual(a: Uint8Array, b: Uint8Array): boolean {
 Deno.test("Ext4Image.readAt() refuses what lies outside and stops with its signal", async () => {
   const image = await imageOf(directory());
   for (
-    const [offset, length] of [[image.sizeBytes, 1], [-1, 1], [0, image.sizeBytes + 1], [
-      NaN,
-      1,
-    ]] as const
+    const [offset, length] of [
+      [image.sizeBytes, 1],
+      [-1, 1],
+      [0, image.sizeBytes + 1],
+      [NaN, 1],
+      [0.5, 1],
+    ] as const
   ) {
     await assert.rejects(image.readAt(offset, new Uint8Array(length)), { kind: "limit" });
   }
@@ -87,6 +91,43 @@ Deno.test("Ext4Image.readAt() answers 64 overlapping reads over few descriptors"
       }));
     }
   });
+});
+
+/** Fills `into` with the number of each block. */
+function fillWithBlockNumbers(offsetBytes: number, into: Uint8Array): void {
+  const view = new DataView(into.buffer, into.byteOffset, into.byteLength);
+  for (let i = 0; i + 8 <= into.length; i += 8) {
+    view.setFloat64(i, Math.floor((offsetBytes + i) / 4096));
+  }
+}
+
+Deno.test("Ext4Image maps files to the last block at every depth of the extent tree", async () => {
+  const extent = 32768 * 4096;
+  for (
+    const sizeBytes of [4 * extent, 340 * extent, 1360 * extent, 1361 * extent, 15 * 2 ** 40]
+  ) {
+    const source = new MemoryTree(directory({ "a": file("x"), "big": file(sizeBytes) }));
+    source.open = () =>
+      Promise.resolve({
+        sizeBytes,
+        identity: "big",
+        // deno-lint-ignore require-await
+        readAt: async (offset, into) => fillWithBlockNumbers(offset, into),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      });
+    await using tree = await openExt4(await imageOf(source));
+    await using reader = await tree.open("big");
+    const ends = [0, 1, 4, 340, 341, 1360, 340 * 340, sizeBytes / extent];
+    for (const end of ends.filter((extents) => extents * extent <= sizeBytes)) {
+      for (const offset of [end * extent - 4096, end * extent]) {
+        if (offset < 0 || offset >= sizeBytes) continue;
+        const [got, wanted] = [new Uint8Array(4096), new Uint8Array(4096)];
+        await reader.readAt(offset, got);
+        fillWithBlockNumbers(offset, wanted);
+        assert.ok(indexedEqual(got, wanted), `offset ${offset} of ${sizeBytes}`);
+      }
+    }
+  }
 });
 
 Deno.test("Ext4Image fails for a file that drifted and for no other", async () => {

@@ -5,7 +5,7 @@ import { BLOCK_BYTES } from "../../../lib/filesystems/ext4/format.ts";
 import { Ext4Image } from "../../../lib/filesystems/ext4/image.ts";
 import { type Ext4Options, layoutExt4 } from "../../../lib/filesystems/ext4/layout.ts";
 import { encodeMetadataBlock } from "../../../lib/filesystems/ext4/metadata.ts";
-import { MemoryTree, type Node } from "../memory_tree.ts";
+import { directory, MemoryTree, type Node } from "../memory_tree.ts";
 import { run, type ToolResult, withTempDir } from "../foreign_tools.ts";
 
 export async function imageOf(
@@ -14,6 +14,24 @@ export async function imageOf(
 ): Promise<Ext4Image> {
   const walkable = "list" in tree ? tree : new MemoryTree(tree);
   return new Ext4Image(await layoutExt4(walkable, options));
+}
+
+/** 200 directories, each of which takes two milliseconds to list without a turn of the event loop. */
+export function slowTree(): FileTree & { readonly listed: number } {
+  const names = Array.from({ length: 200 }, (_, i) => [`d${i}`, directory()] as const);
+  const tree = new MemoryTree(directory(new Map(names)));
+  return {
+    listed: 0,
+    stat: (path) => tree.stat(path),
+    open: (path) => tree.open(path),
+    list(path) {
+      (this as { listed: number }).listed++;
+      const until = performance.now() + 2;
+      while (performance.now() < until);
+      return tree.list(path);
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
 }
 
 /** All of a small image. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { layoutExt4 } from "../../../lib/filesystems/ext4/layout.ts";
+import { openExt4 } from "../../../lib/filesystems/ext4/open_ext4.ts";
 import { MODULES_IMAGE_LIMITS } from "../../../lib/filesystems/limits.ts";
 import { hasTool, run, sha256, withTempDir } from "../foreign_tools.ts";
 import {
@@ -11,7 +12,7 @@ import {
   type Node,
   symlink,
 } from "../memory_tree.ts";
-import { assertClean, bytesOf, e2fsck, imageOf, writeMetadata } from "./images.ts";
+import { assertClean, bytesOf, e2fsck, imageOf, slowTree, writeMetadata } from "./images.ts";
 import { tortureTree } from "./torture_tree.ts";
 
 const ignore = !hasTool("e2fsck") || !hasTool("debugfs");
@@ -96,6 +97,14 @@ Deno.test("layoutExt4() keeps the UUID but not the identity when only clamped ti
   );
 });
 
+Deno.test("layoutExt4() stores the last time ext4 can tell for later ones, whatever the clamp", async () => {
+  const root = directory({ "f": file("", { mtimeSeconds: 2 ** 35, mtimeNanoseconds: 7 }) });
+  for (const clampSeconds of [2 ** 34, 2 ** 36]) {
+    await using tree = await openExt4(await imageOf(root, { timestamps: { clampSeconds } }));
+    assert.equal((await tree.stat("f"))!.mtimeSeconds, 2 ** 34 - 2 ** 31 - 1);
+  }
+});
+
 Deno.test("layoutExt4() refuses names, sizes and targets at the limit plus one", async () => {
   const cases: [Node, string][] = [
     [directory({ ["n".repeat(256)]: file() }), "limit"],
@@ -154,9 +163,13 @@ Deno.test("layoutExt4() refuses more hard links than ext4 counts", async () => {
   await assert.rejects(layout(links(65_001)), { kind: "limit" });
 });
 
-Deno.test("layoutExt4() stops when its signal does", async () => {
-  const signal = AbortSignal.abort();
-  await assert.rejects(layout(directory(), { signal }), { kind: "cancelled" });
+Deno.test("layoutExt4() stops when its signal does, also during the walk", async () => {
+  const aborted = AbortSignal.abort();
+  await assert.rejects(layout(directory(), { signal: aborted }), { kind: "cancelled" });
+  const tree = slowTree();
+  const signal = AbortSignal.timeout(10);
+  await assert.rejects(layoutExt4(tree, { signal }), { kind: "cancelled" });
+  assert.ok(tree.listed < 200, `${tree.listed} listed`);
 });
 
 Deno.test({
@@ -188,12 +201,19 @@ Deno.test({
 });
 
 Deno.test({
-  name: "Ext4Image passes e2fsck with files of several extents, nodes and terabytes",
+  name: "Ext4Image passes e2fsck with files of several extents, nodes and levels",
   ignore,
   async fn() {
     const extent = 32768 * 4096;
     for (
-      const sizeBytes of [4 * extent, 4 * extent + 1, 5 * 2 ** 30, 340 * extent, 340 * extent + 1]
+      const sizeBytes of [
+        4 * extent,
+        4 * extent + 1,
+        340 * extent,
+        340 * extent + 1,
+        4 * 340 * extent,
+        4 * 340 * extent + 1,
+      ]
     ) {
       await assertClean(
         await imageOf(directory({ "a": file("x"), "big": file(sizeBytes), "z": file("z") })),

@@ -11,7 +11,7 @@ import type { EntryKind } from "../sources/file_tree.ts";
 import type { Reader } from "../sources/reader.ts";
 import { damaged } from "./damaged.ts";
 import { addName, type ImageInode, type ImageVolume } from "./image_tree.ts";
-import { NAME_LIMIT_BYTES, PATH_LIMIT_BYTES } from "./limits.ts";
+import { NAME_LIMIT_BYTES, PATH_LIMIT_BYTES, XATTR_BYTES } from "./limits.ts";
 
 /** What one archive may hold. */
 export interface ArchiveLimits {
@@ -26,8 +26,6 @@ const ARCHIVE_LIMITS: ArchiveLimits = { entryCount: 500_000, variableBytes: 128 
 /** Components of one path. */
 const DEPTH = 64;
 const LINK_HOPS = 32;
-/** What keeping an attribute takes besides its bytes. */
-const XATTR_BYTES = 200;
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** One member, whatever the archive. */
@@ -109,8 +107,8 @@ export class ArchiveVolume implements ImageVolume<Node> {
     } else this.#name(parent, name, this.#make(member).ref);
   }
 
-  inode(ref: number): Promise<Node> {
-    return Promise.resolve(this.#nodes[ref]!);
+  inode(ref: number): Node {
+    return this.#nodes[ref]!;
   }
 
   names(directory: Node): Promise<ReadonlyMap<string, number>> {
@@ -121,12 +119,12 @@ export class ArchiveVolume implements ImageVolume<Node> {
     return Promise.resolve(link.linkTarget!);
   }
 
-  xattrs(inode: Node): Promise<ReadonlyMap<string, Uint8Array>> {
-    return Promise.resolve(inode.xattrs ?? NO_XATTRS);
+  xattrs(inode: Node): ReadonlyMap<string, Uint8Array> {
+    return inode.xattrs ?? NO_XATTRS;
   }
 
-  async open(file: Node): Promise<Reader> {
-    return await file.open!();
+  open(file: Node): Promise<Reader> {
+    return file.open!();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

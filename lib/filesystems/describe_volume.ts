@@ -17,34 +17,22 @@ const EXT_COMPAT: Bits = [
   [0x4, "has_journal"],
   [0x8, "ext_attr"],
   [0x10, "resize_inode"],
-  [
-    0x20,
-    "dir_index",
-  ],
+  [0x20, "dir_index"],
   [0x200, "sparse_super2"],
   [0x400, "fast_commit"],
   [0x800, "stable_inodes"],
-  [
-    0x1000,
-    "orphan_file",
-  ],
+  [0x1000, "orphan_file"],
 ];
 const EXT_INCOMPAT: Bits = [
   [0x2, "filetype"],
   [0x4, "needs_recovery"],
   [0x10, "meta_bg"],
-  [
-    0x40,
-    "extent",
-  ],
+  [0x40, "extent"],
   [0x80, "64bit"],
   [0x100, "mmp"],
   [0x200, "flex_bg"],
   [0x400, "ea_inode"],
-  [
-    0x2000,
-    "metadata_csum_seed",
-  ],
+  [0x2000, "metadata_csum_seed"],
   [0x4000, "large_dir"],
   [0x8000, "inline_data"],
   [0x10000, "encrypt"],
@@ -54,18 +42,12 @@ const EXT_RO_COMPAT: Bits = [
   [0x1, "sparse_super"],
   [0x2, "large_file"],
   [0x8, "huge_file"],
-  [
-    0x10,
-    "uninit_bg",
-  ],
+  [0x10, "uninit_bg"],
   [0x20, "dir_nlink"],
   [0x40, "extra_isize"],
   [0x100, "quota"],
   [0x200, "bigalloc"],
-  [
-    0x400,
-    "metadata_csum",
-  ],
+  [0x400, "metadata_csum"],
   [0x1000, "read-only"],
   [0x2000, "project"],
   [0x8000, "verity"],
@@ -77,18 +59,12 @@ const EROFS_INCOMPAT: Bits = [
   [0x1, "0padding"],
   [0x2, "big_pcluster"],
   [0x4, "chunked_file"],
-  [
-    0x8,
-    "device_table",
-  ],
+  [0x8, "device_table"],
   [0x10, "ztailpacking"],
   [0x20, "fragments"],
   [0x40, "xattr_prefixes"],
   [0x80, "48bit"],
-  [
-    0x100,
-    "metabox",
-  ],
+  [0x100, "metabox"],
 ];
 
 /** The words of an EROFS, ext2/3/4 or FAT file system at the start of `reader`; undefined for others. */
@@ -138,7 +114,7 @@ function describeFat(bytes: Uint8Array, view: DataView): VolumeWords {
 
 function names(word: number, bits: Bits): string[] {
   const found: string[] = [];
-  for (let bit = 1; bit <= 0x40000000; bit *= 2) {
+  for (let bit = 1; bit <= 0x80000000; bit *= 2) {
     if ((word & bit) === 0) continue;
     found.push(bits.find(([known]) => known === bit)?.[1] ?? `bit 0x${bit.toString(16)}`);
   }

@@ -11,7 +11,7 @@ import type { Reader } from "../sources/reader.ts";
 import { sortNames } from "../sources/sort_names.ts";
 import type { Answer } from "./answer.ts";
 import { damaged } from "./damaged.ts";
-import { DIRECTORY_NAMES, LISTED_BYTES } from "./limits.ts";
+import { DIRECTORY_NAMES, LISTED_BYTES, XATTR_BYTES } from "./limits.ts";
 import { SortedNames } from "./sorted_names.ts";
 
 /** Links one `open` follows before it gives up; the kernel allows 40. */
@@ -290,7 +290,9 @@ export function checkNameCount(action: string, count: number): void {
 /** What of an entry has no fixed size, its name aside. */
 function variableBytes({ linkTarget, xattrs }: Entry): number {
   let sizeBytes = linkTarget?.length ?? 0;
-  for (const [name, value] of xattrs ?? []) sizeBytes += name.length + value.length;
+  for (const [name, value] of xattrs ?? []) {
+    sizeBytes += XATTR_BYTES + name.length + value.length;
+  }
   return sizeBytes;
 }
 

@@ -25,6 +25,11 @@ export const NAME_LIMIT_BYTES = 255;
 /** include/uapi/linux/limits.h: PATH_MAX without its NUL; a path, or the target of a symlink. */
 export const PATH_LIMIT_BYTES = 4095;
 
+/** include/uapi/linux/limits.h: XATTR_LIST_MAX; the names of one file's attributes, each with a NUL. */
+export const XATTR_LIST_BYTES = 65_536;
+/** What keeping an attribute takes besides its name and value. */
+export const XATTR_BYTES = 200;
+
 /** Names one directory of an image may have. */
 export const DIRECTORY_NAMES = 250_000;
 /** Bytes of link targets and attributes in the listing of one directory of an image. */

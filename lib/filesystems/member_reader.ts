@@ -20,7 +20,7 @@ export class MemberReader implements Reader {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await using _tree = this.#tree;
     await this.#member[Symbol.asyncDispose]();
-    await this.#tree[Symbol.asyncDispose]();
   }
 }

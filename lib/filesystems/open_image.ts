@@ -239,6 +239,7 @@ async function onlyImage(
   archive: Reader,
   { signal }: OpenImageOptions,
 ): Promise<string> {
+  const action = `Find the image in ${printable(archive.identity)}`;
   const found: string[] = [];
   const folders = [""];
   for (let left = LOOKED_AT; folders.length > 0;) {
@@ -246,7 +247,7 @@ async function onlyImage(
     for (const entry of await tree.list(folder)) {
       const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
       if (left-- <= 0) break;
-      signal?.throwIfAborted();
+      if (signal?.aborted) throw cancelled(action, signal);
       if (entry.kind === "directory") folders.push(path);
       if (entry.kind !== "file" || entry.sizeBytes < IMAGE_BYTES) continue;
       await using reader = await tree.open(path, entry);
@@ -257,7 +258,7 @@ async function onlyImage(
   const listed = found.slice(0, 24).map((path) => `"${printable(path)}"`).join(", ");
   throw new FastboopError({
     kind: found.length === 0 ? "unsupported" : "usage",
-    action: `Find the image in ${printable(archive.identity)}`,
+    action,
     state: found.length === 0
       ? "no member of the archive is a file system or disk image"
       : `${found.length} members are images: ${listed}`,
@@ -277,7 +278,7 @@ function noArchive(source: Reader, entry: string): FastboopError {
 function noDisk(source: Reader, partition: string): FastboopError {
   return new FastboopError({
     kind: "usage",
-    action: `Open partition "${printable(partition)}" of ${source.identity}`,
+    action: `Open partition "${printable(partition)}" of ${printable(source.identity)}`,
     state: "there is no partition table",
     hint: "Leave the partition out",
   });

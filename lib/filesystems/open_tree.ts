@@ -14,10 +14,10 @@ type Opener = (reader: Reader, options: ContainerOptions) => Promise<FileTree>;
 
 const OPENERS: Partial<Record<Format, Opener>> = {
   cpio: openCpio,
-  erofs: (reader) => openErofs(reader),
-  ext4: (reader) => openExt4(reader),
-  fat: (reader) => openFat(reader),
-  iso9660: (reader) => openIso9660(reader),
+  erofs: openErofs,
+  ext4: openExt4,
+  fat: openFat,
+  iso9660: openIso9660,
   tar: openTar,
   zip: openZip,
 };

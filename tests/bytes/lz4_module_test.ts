@@ -101,7 +101,17 @@ Deno.test("decodeLz4Block() decodes as the format says when blocks are whole, cu
   }
 });
 
-Deno.test("lz4Module() writes no further behind the output than its slack", () => {
+Deno.test("decodeLz4Block() refuses a match before the start far from the ends, too", () => {
+  for (let literals = 8; literals < 15; literals++) {
+    for (let distance = 8; distance < literals + 20; distance++) {
+      const rest = [0xf0, 185, ...new Uint8Array(200)];
+      const start = [literals << 4, ...new Uint8Array(literals).fill(7), distance, 0];
+      assertAlike(Uint8Array.from([...start, ...rest]), literals + 4 + 200);
+    }
+  }
+});
+
+Deno.test("lz4Module() reads and writes nothing beyond the slack of input and output", () => {
   const memory = new WebAssembly.Memory({ initial: 2 });
   const bytes = new Uint8Array(memory.buffer);
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(lz4Module()), {
@@ -109,15 +119,21 @@ Deno.test("lz4Module() writes no further behind the output than its slack", () =
   });
   const decode = exports.decode as (...addresses: number[]) => number;
   const random = randomOf(7);
-  for (let round = 0; round < 200; round++) {
+  for (let round = 0; round < 400; round++) {
     const { block, sizeBytes } = makeBlock(random);
+    const input = round % 4 < 2 ? block : block.subarray(0, random(block.length));
     const room = 1 + random(sizeBytes);
-    const start = 65536;
+    // One of the two slacks ends with the memory: what goes beyond it is a trap.
+    const last = bytes.length - SLACK_BYTES;
+    const [from, start] = round % 2 ? [last - input.length, 16] : [16, last - room];
     bytes.fill(0xa5);
-    bytes.set(block);
-    decode(0, block.length, start, start + room);
-    assert.ok(bytes.subarray(block.length, start).every((byte) => byte === 0xa5));
-    assert.ok(bytes.subarray(start + room + SLACK_BYTES).every((byte) => byte === 0xa5));
+    bytes.set(input, from);
+    decode(from, from + input.length, start, start + room);
+    const rest = bytes.slice();
+    assert.deepEqual(rest.subarray(from, from + input.length), input);
+    rest.fill(0xa5, from, from + input.length);
+    rest.fill(0xa5, start, start + room + SLACK_BYTES);
+    assert.ok(rest.every((byte) => byte === 0xa5));
   }
 });
 

@@ -5,6 +5,7 @@ import { type OpenedImage, openImage } from "../../lib/filesystems/open_image.ts
 import type { FileTree } from "../../lib/sources/file_tree.ts";
 import { MemoryReader } from "../../lib/sources/memory.ts";
 import { must } from "../images/disk_images.ts";
+import { zipArchive } from "../images/zip/zip_archives.ts";
 import { ofKind } from "../support/expect_kind.ts";
 import { DISK_TOOLS, fatImage, gptDisk } from "../support/root_disks.ts";
 import { rootInputs } from "../support/root_inputs.ts";
@@ -146,3 +147,34 @@ async function contentOf(tree: FileTree): Promise<string> {
   }
   return names.join(" ");
 }
+
+/** Aborts once it was read `last` times, and does not look at signals itself. */
+class Stopping extends MemoryReader {
+  readonly stop = new AbortController();
+  #left: number;
+
+  constructor(bytes: Uint8Array, last: number) {
+    super(bytes, "archive");
+    this.#left = last;
+  }
+
+  override async readAt(offsetBytes: number, into: Uint8Array): Promise<void> {
+    await super.readAt(offsetBytes, into);
+    if (--this.#left === 0) this.stop.abort();
+  }
+}
+
+Deno.test("openImage() answers cancelled wherever in an archive it is stopped", async () => {
+  const link = { mode: 0o120777, data: "file" };
+  const archive = zipArchive([
+    { name: "one", ...link },
+    { name: "two", ...link },
+    { name: "file", data: "x".repeat(5000) },
+  ]);
+  // The directory and its end, the two links, the file's format.
+  for (let last = 1; last <= 8; last++) {
+    const source = new Stopping(archive, last);
+    const { signal } = source.stop;
+    await assert.rejects(openImage(source, { signal }), ofKind("cancelled"), `${last} reads`);
+  }
+});

@@ -2,15 +2,14 @@
  * Data in chunks of one size, each somewhere in the image or a hole: EROFS' layout 4.
  *
  * The map behind the inode has u32 block numbers, or (format bit 5) 8-byte records of u16 block high,
- * u16 device, u32 block low; all ones are a hole. Source: struct erofs_inode_chunk_index of
- * fs/erofs/erofs_fs.h.
+ * u16 device, u32 block low; the high part counts with format bit 6 alone. All ones are a hole. Source:
+ * struct erofs_inode_chunk_index of fs/erofs/erofs_fs.h.
  */
 import { alignUp } from "../../bytes/align.ts";
 import { FastboopError } from "../../errors/errors.ts";
 import { checkBounds } from "../../sources/bounds.ts";
 import type { Reader, ReadOptions } from "../../sources/reader.ts";
 import { damaged } from "../damaged.ts";
-import { INCOMPAT } from "./format.ts";
 import type { ErofsInode } from "./inode.ts";
 import type { Superblock } from "./superblock.ts";
 
@@ -54,7 +53,7 @@ export class ChunkedData implements Reader {
     this.#blockBytes = superblock.blockBytes;
     this.#chunkBytes = 2 ** ((chunkFormat & BITS_MASK) + superblock.blockBits);
     this.#recordBytes = chunkFormat & RECORDS ? 8 : 4;
-    this.#wide = (superblock.incompat & INCOMPAT.BIT48) !== 0;
+    this.#wide = (chunkFormat & BIT48) !== 0;
     this.#mapOffset = alignUp(inode.offset + inode.headBytes + inode.xattrBytes, this.#recordBytes);
     const mapBytes = Math.ceil(sizeBytes / this.#chunkBytes) * this.#recordBytes;
     if (mapBytes > spaces.meta.sizeBytes - this.#mapOffset) {

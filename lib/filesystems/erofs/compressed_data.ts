@@ -12,7 +12,7 @@ import { lend } from "../image_pages.ts";
 import { decodeCluster } from "./decode_cluster.ts";
 import type { DecodedClusters } from "./decoded_clusters.ts";
 import { type Extent, type ExtentMap, FORMAT } from "./extent_map.ts";
-import { MAX_DECODED_BYTES } from "./format.ts";
+import { MAX_DECODED_BYTES, MAX_STORED_BYTES } from "./format.ts";
 
 /** Where a compressed file's bytes come from. */
 export interface ClusterSpaces {
@@ -92,29 +92,32 @@ export class CompressedData implements Reader {
   }
 
   #cluster(extent: Extent): Promise<Uint8Array> {
-    this.#checked(extent);
+    const { start, end, format, physical, storedBytes, inline } = this.#checked(extent);
     const { image, meta, clusters } = this.#spaces;
-    // The space is part of the key, and the length, since deduplicated extents share clusters.
-    const space = extent.inline ? meta : image;
-    const key = `${space.identity}:${extent.physical}:${
-      extent.end - extent.start
-    }:${extent.format}`;
-    return clusters.get(key, async () => {
-      const input = new Uint8Array(extent.storedBytes);
-      await space.readAt(extent.physical, input);
-      const output = new Uint8Array(extent.end - extent.start);
+    const space = inline ? meta : image;
+    // Deduplicated extents share clusters, but perhaps not all that their bytes depend on.
+    const rotation = format === FORMAT.INTERLACED ? this.#rotation(extent) : 0;
+    const numbers = [physical, storedBytes, end - start, format, rotation];
+    return clusters.get(`${space.identity}:${numbers.join(":")}`, async () => {
+      const input = new Uint8Array(storedBytes);
+      await space.readAt(physical, input);
+      const output = new Uint8Array(end - start);
       this.#decode(extent, input, output);
       return output;
     });
+  }
+
+  /** Where data that keeps its place within a block begins in its first one. */
+  #rotation({ start }: Extent): number {
+    return start % this.#spaces.blockBytes;
   }
 
   #decode(extent: Extent, input: Uint8Array, output: Uint8Array): void {
     const { blockBytes, paddedInFront } = this.#spaces;
     if (extent.format === FORMAT.SHIFTED) output.set(input.subarray(0, output.length));
     else if (extent.format === FORMAT.INTERLACED) {
-      // Rotated, so that data keeps its place within a block.
-      const head = Math.min(blockBytes - (extent.start % blockBytes), output.length);
-      const from = extent.start % blockBytes;
+      const from = this.#rotation(extent);
+      const head = Math.min(blockBytes - from, output.length);
       output.set(input.subarray(from, from + head));
       output.set(input.subarray(0, output.length - head), head);
     } else {
@@ -132,6 +135,9 @@ export class CompressedData implements Reader {
     if (physical + storedBytes > space.sizeBytes) {
       const state = `${storedBytes} bytes at ${physical} lie behind the image's end`;
       throw damaged(this.#action, state);
+    }
+    if (storedBytes > MAX_STORED_BYTES) {
+      throw damaged(this.#action, `a cluster takes ${storedBytes} bytes`);
     }
     const plain = format === FORMAT.SHIFTED || format === FORMAT.INTERLACED;
     const most = plain ? storedBytes : MAX_DECODED_BYTES;

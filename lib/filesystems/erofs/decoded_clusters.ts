@@ -13,19 +13,14 @@ export class DecodedClusters {
     this.#capacityBytes = capacityBytes;
   }
 
-  /** The cluster when it is held. */
-  peek(key: string): Uint8Array | undefined {
-    const held = this.#held.get(key);
-    if (held === undefined) return undefined;
-    this.#held.delete(key);
-    this.#held.set(key, held);
-    return held;
-  }
-
   /** The cluster, decoded by `decode` unless it is held or on its way. */
   async get(key: string, decode: () => Promise<Uint8Array>): Promise<Uint8Array> {
-    const held = this.peek(key);
-    if (held !== undefined) return held;
+    const held = this.#held.get(key);
+    if (held !== undefined) {
+      this.#held.delete(key);
+      this.#held.set(key, held);
+      return held;
+    }
     let running = this.#running.get(key);
     if (running === undefined) {
       running = decode().finally(() => this.#running.delete(key));

@@ -52,7 +52,9 @@ export function parseExtentRecords(shape: IndexShape, view: DataView, from: numb
       throw damagedIndex(shape, `extent ${i} starts at ${start}`);
     }
     if (i === count - 1 && header.advise & ADVISE.FRAGMENT_TAIL) {
-      map.add(start, FORMAT.FRAGMENT, word + (physical % 2 ** 32) * 2 ** 32, 0);
+      // The shortest records have no room for the upper half of its offset.
+      const upper = recordBytes === 4 ? 0 : physical % 2 ** 32;
+      map.add(start, FORMAT.FRAGMENT, word + upper * 2 ** 32, 0);
       continue;
     }
     const aligned = physical % blockBytes === 0 && storedBytes % blockBytes === 0;

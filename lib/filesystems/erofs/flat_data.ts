@@ -3,7 +3,7 @@ import type { Reader, ReadOptions } from "../../sources/reader.ts";
 import { ImagePages } from "../image_pages.ts";
 
 /**
- * Data that lies in one piece, its last part perhaps elsewhere: EROFS' flat layouts.
+ * Data that lies in one piece, its last part perhaps elsewhere, or is one hole: EROFS' flat layouts.
  *
  * The spaces are bounded by whoever makes one; they belong to the tree and are not disposed.
  */
@@ -36,6 +36,7 @@ export class FlatData implements Reader {
           ? space.peek(offset + from - start, part.length)
           : undefined;
         if (held !== undefined) part.set(held);
+        else if (space === undefined) part.fill(0);
         else await space.readAt(offset + from - start, part, options);
       }
       start += lengthBytes;
@@ -45,9 +46,9 @@ export class FlatData implements Reader {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-/** Bytes of another reader. */
-export interface Piece {
-  readonly space: Reader;
+/** Bytes of another reader, or zeros. */
+interface Piece {
+  readonly space: Reader | undefined;
   readonly offset: number;
   readonly lengthBytes: number;
 }

@@ -31,6 +31,9 @@ export const INODE_SLOT_BYTES = 32;
 export const COMPACT_INODE_BYTES = 32;
 export const EXTENDED_INODE_BYTES = 64;
 
+/** The start block of flat data that is one hole. */
+export const NULL_BLOCK = 2 ** 48 - 1;
+
 /** i_format bits 1 to 3. */
 export const LAYOUT = {
   FLAT_PLAIN: 0,
@@ -55,7 +58,9 @@ export const LCLUSTER = { PLAIN: 0, HEAD1: 1, NONHEAD: 2, HEAD2: 3 } as const;
 /** Set in the first non-head record of a pcluster: the other bits count its blocks. */
 export const BLOCK_COUNT_FLAG = 1 << 11;
 
-/** Largest decoded physical cluster. */
+/** Largest physical cluster as it is stored: Z_EROFS_PCLUSTER_MAX_SIZE. */
+export const MAX_STORED_BYTES = 1 << 20;
+/** Largest decoded physical cluster: Z_EROFS_PCLUSTER_MAX_DSIZE. */
 export const MAX_DECODED_BYTES = 12 << 20;
 /** Largest index of one file that is read: with clusters of 4 KiB 4 GiB of data in the full form. */
 export const MAX_INDEX_BYTES = 8 << 20;

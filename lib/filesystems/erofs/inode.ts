@@ -14,7 +14,7 @@ import { decodeDevice } from "../decode_device.ts";
 import type { ImageInode } from "../image_tree.ts";
 import { inodeKind } from "../inode_kind.ts";
 import { PATH_LIMIT_BYTES } from "../limits.ts";
-import { COMPACT_INODE_BYTES, EXTENDED_INODE_BYTES, LAYOUT } from "./format.ts";
+import { COMPACT_INODE_BYTES, EXTENDED_INODE_BYTES, LAYOUT, NULL_BLOCK } from "./format.ts";
 import type { Superblock } from "./superblock.ts";
 
 /** An inode with what its data layout needs. */
@@ -26,7 +26,7 @@ export interface ErofsInode extends ImageInode {
   readonly boxed: boolean;
   readonly headBytes: number;
   readonly xattrBytes: number;
-  /** First block of flat data. */
+  /** First block of flat data, NULL_BLOCK when there is none. */
   readonly startBlock: number;
   /** i_u of a chunked file: u16 format. */
   readonly chunkFormat: number;
@@ -72,7 +72,6 @@ export function parseInode(
   const device = kind === "character-device" || kind === "block-device";
   // Bit 4: one link (compact, not a directory); the field then holds the high half of a block number.
   const singleLink = !extended && (format & 0x10) !== 0 && kind !== "directory";
-  const highHalf = extended || singleLink ? view.getUint16(at + 6, true) : 0;
   const relative = superblock.epochSeconds + view.getUint32(at + 12, true);
   const inode: ErofsInode = {
     ref,
@@ -94,10 +93,17 @@ export function parseInode(
     layout,
     headBytes,
     xattrBytes: xattrCount === 0 ? 0 : 12 + 4 * (xattrCount - 1),
-    startBlock: view.getUint32(at + 16, true) + highHalf * 2 ** 32,
+    startBlock: startBlock(view, at, extended || singleLink),
     chunkFormat: view.getUint16(at + 16, true),
   };
   return device ? { ...inode, ...decodeDevice(view.getUint32(at + 16, true)) } : inode;
+}
+
+/** `wide`: the number has a high half. */
+function startBlock(view: DataView, at: number, wide: boolean): number {
+  const low = view.getUint32(at + 16, true);
+  if (wide) return low + view.getUint16(at + 6, true) * 2 ** 32;
+  return low === 0xffffffff ? NULL_BLOCK : low;
 }
 
 function checkSize(action: () => string, kind: string, sizeBytes: number): void {

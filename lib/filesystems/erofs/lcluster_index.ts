@@ -141,6 +141,8 @@ class Builder {
   #record = 0;
   #headRecord = -1;
   #headType = 0;
+  /** Record of the first head that takes no block. */
+  #emptyRecord = -1;
   /** Record of the head of the last extent inside the file. */
   tailHeadRecord = 0;
 
@@ -182,11 +184,16 @@ class Builder {
     const bigFlag = this.#headType === LCLUSTER.HEAD2 ? ADVISE.BIG_HEAD2 : ADVISE.BIG_HEAD1;
     if (!(header.advise & bigFlag)) return;
     const blocks = value & ~BLOCK_COUNT_FLAG;
-    if (blocks === 0) throw damagedIndex(this.#shape, `cluster ${record - 1} takes no block`);
-    this.#map.setLastStored(blocks * blockBytes);
+    if (blocks > 0) this.#map.setLastStored(blocks * blockBytes);
+    else if (this.#emptyRecord < 0) this.#emptyRecord = record - 1;
   }
 
   finish(): ExtentMap {
+    // Only a tail that lies elsewhere takes none.
+    const elsewhere = this.#shape.header.advise & (ADVISE.FRAGMENT_TAIL | ADVISE.INLINE_TAIL);
+    if (this.#emptyRecord >= 0 && (!elsewhere || this.#emptyRecord !== this.tailHeadRecord)) {
+      throw damagedIndex(this.#shape, `cluster ${this.#emptyRecord} takes no block`);
+    }
     return this.#map;
   }
 }

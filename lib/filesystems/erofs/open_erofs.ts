@@ -4,12 +4,6 @@ import { ImageTree } from "../image_tree.ts";
 import { readSuperblock } from "./superblock.ts";
 import { ErofsVolume } from "./volume.ts";
 
-/** Choices of `openErofs`. */
-export interface ErofsOptions {
-  /** Bytes of decoded clusters kept for reads smaller than a cluster. Default 32 MiB. */
-  clusterCacheBytes?: number;
-}
-
 /**
  * Opens an EROFS image as a FileTree. The tree owns `reader` and disposes it; when opening fails the
  * reader stays the caller's.
@@ -21,8 +15,6 @@ export interface ErofsOptions {
  * @throws {FastboopError} `corrupt`, `limit`, or `unsupported` naming what is not read. So do the tree's
  * own calls, since inodes are read when they are asked for.
  */
-export async function openErofs(reader: Reader, options: ErofsOptions = {}): Promise<FileTree> {
-  const superblock = await readSuperblock(reader);
-  const volume = new ErofsVolume(reader, superblock, options.clusterCacheBytes ?? 32 << 20);
-  return new ImageTree(volume);
+export async function openErofs(reader: Reader): Promise<FileTree> {
+  return new ImageTree(new ErofsVolume(reader, await readSuperblock(reader)));
 }

@@ -18,7 +18,7 @@ import { type ClusterSpaces, CompressedData } from "./compressed_data.ts";
 import { DecodedClusters } from "./decoded_clusters.ts";
 import { Dirents } from "./dirents.ts";
 import type { ExtentMap } from "./extent_map.ts";
-import { FlatData, type Piece } from "./flat_data.ts";
+import { FlatData } from "./flat_data.ts";
 import {
   COMPACT_INODE_BYTES,
   COMPAT,
@@ -27,12 +27,15 @@ import {
   INODE_SLOT_BYTES,
   LAYOUT,
   MAX_DIRECTORY_BYTES,
+  NULL_BLOCK,
 } from "./format.ts";
 import { type ErofsInode, inodeHeadBytes, parseInode } from "./inode.ts";
 import { readExtentMap } from "./read_extent_map.ts";
 import type { Superblock } from "./superblock.ts";
 import { readLongPrefixes, type ReadSpace, readXattrs, type SharedXattrs } from "./xattrs.ts";
 
+/** Decoded clusters kept for reads smaller than a cluster. */
+const CLUSTER_CACHE_BYTES = 32 << 20;
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** The inodes of an EROFS image. It owns its reader. */
@@ -47,12 +50,12 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
   #shared: Promise<SharedXattrs> | undefined;
   readonly #packedOfAll = () => this.#packedFile();
 
-  constructor(reader: Reader, superblock: Superblock, clusterCacheBytes: number) {
+  constructor(reader: Reader, superblock: Superblock) {
     this.identity = reader.identity;
     this.rootRef = superblock.rootRef;
     this.#superblock = superblock;
     this.#image = new ImagePages(reader);
-    this.#clusters = new DecodedClusters(clusterCacheBytes);
+    this.#clusters = new DecodedClusters(CLUSTER_CACHE_BYTES);
   }
 
   inode(ref: number): ErofsInode | Promise<ErofsInode> {
@@ -147,8 +150,12 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
   #flat(name: () => string, inode: ErofsInode, meta: Reader): Reader {
     const { blockBytes } = this.#superblock;
     const { sizeBytes } = inode;
+    const inlined = inode.layout === LAYOUT.FLAT_INLINE;
+    if (!inlined && inode.startBlock === NULL_BLOCK) {
+      return new FlatData(name, [{ space: undefined, offset: 0, lengthBytes: sizeBytes }]);
+    }
     // The tail may be empty: then all blocks are whole.
-    const tailBytes = inode.layout === LAYOUT.FLAT_INLINE ? sizeBytes % blockBytes : 0;
+    const tailBytes = inlined ? sizeBytes % blockBytes : 0;
     const blocks = {
       space: this.#image,
       offset: inode.startBlock * blockBytes,
@@ -159,7 +166,7 @@ export class ErofsVolume implements ImageVolume<ErofsInode> {
       offset: inode.offset + inode.headBytes + inode.xattrBytes,
       lengthBytes: tailBytes,
     };
-    const pieces: Piece[] = [blocks, tail].filter(({ lengthBytes }) => lengthBytes > 0);
+    const pieces = [blocks, tail].filter(({ lengthBytes }) => lengthBytes > 0);
     for (const { space, offset, lengthBytes } of pieces) {
       if (lengthBytes > space.sizeBytes - offset) {
         throw damaged(`Read ${name()}`, `${lengthBytes} bytes at ${offset} lie behind the end`);

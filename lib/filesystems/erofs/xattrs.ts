@@ -11,8 +11,10 @@
  */
 import { alignUp } from "../../bytes/align.ts";
 import { concat } from "../../bytes/concat.ts";
+import { FastboopError } from "../../errors/errors.ts";
 import { damaged } from "../damaged.ts";
 import { decodeText } from "../decode_name.ts";
+import { XATTR_LIST_BYTES } from "../limits.ts";
 
 const HEADER_BYTES = 12;
 const ENTRY_BYTES = 4;
@@ -28,7 +30,7 @@ const PREFIXES = [
   "trusted.",
   "lustre.",
   "security.",
-].map((prefix) => encoder.encode(prefix));
+];
 
 /** Fills `into` from an offset of a space; throws when it ends before. */
 export type ReadSpace = (offsetBytes: number, into: Uint8Array) => Promise<void>;
@@ -44,7 +46,7 @@ export interface SharedXattrs {
 /**
  * The attributes whose area behind the inode is `body`.
  *
- * @throws {FastboopError} `corrupt`.
+ * @throws {FastboopError} `corrupt`; `limit` for more names than a kernel can list.
  */
 export async function readXattrs(
   action: string,
@@ -57,20 +59,27 @@ export async function readXattrs(
   const sharedCount = body[4]!;
   let at = HEADER_BYTES + 4 * sharedCount;
   if (at > body.length) throw damaged(action, `${sharedCount} shared attributes have no room`);
-  const add = (head: Uint8Array, rest: Uint8Array) => {
-    const name = nameOf(action, head[1]!, rest.subarray(0, head[0]!), shared.longPrefixes);
+  let listBytes = 0;
+  const add = (prefix: number, suffix: Uint8Array, value: Uint8Array) => {
+    const name = nameOf(action, prefix, suffix, shared.longPrefixes);
     if (xattrs.has(name)) throw damaged(action, `attribute "${name}" occurs twice`);
-    xattrs.set(name, rest.slice(head[0]!));
+    listBytes += name.length + 1;
+    if (listBytes > XATTR_LIST_BYTES) {
+      const state = `the names of its attributes take more than ${XATTR_LIST_BYTES} bytes`;
+      throw new FastboopError({ kind: "limit", action, state });
+    }
+    xattrs.set(name, value);
   };
   while (at + ENTRY_BYTES <= body.length) {
-    const head = body.subarray(at, at + ENTRY_BYTES);
     // Zeros pad an area that was made larger than needed.
-    if (head.every((byte) => byte === 0)) break;
-    const end = at + ENTRY_BYTES + head[0]! + view.getUint16(at + 2, true);
+    if (view.getUint32(at, true) === 0) break;
+    const valueAt = at + ENTRY_BYTES + view.getUint8(at);
+    const end = valueAt + view.getUint16(at + 2, true);
     if (end > body.length) {
       throw damaged(action, `an attribute ends ${end - body.length} bytes late`);
     }
-    add(head, body.subarray(at + ENTRY_BYTES, end));
+    const suffix = body.subarray(at + ENTRY_BYTES, valueAt);
+    add(view.getUint8(at + 1), suffix, body.slice(valueAt, end));
     at = alignUp(end, 4);
   }
   for (let i = 0; i < sharedCount; i++) {
@@ -79,7 +88,7 @@ export async function readXattrs(
     await shared.read(offset, head);
     const rest = new Uint8Array(head[0]! + (head[2]! | (head[3]! << 8)));
     await shared.read(offset + ENTRY_BYTES, rest);
-    add(head, rest);
+    add(head[1]!, rest.subarray(0, head[0]!), rest.slice(head[0]!));
   }
   return xattrs;
 }
@@ -101,7 +110,7 @@ export async function readLongPrefixes(
     await read(at + 2, bytes);
     const base = PREFIXES[bytes[0]!];
     if (base === undefined) throw damaged(action, `attribute prefix ${bytes[0]} is not known`);
-    prefixes.push(concat([base, bytes.subarray(1)]));
+    prefixes.push(concat([encoder.encode(base), bytes.subarray(1)]));
     at = alignUp(at + 2 + bytes.length, 4);
   }
   return prefixes;
@@ -110,10 +119,13 @@ export async function readLongPrefixes(
 function nameOf(
   action: string,
   index: number,
-  name: Uint8Array,
+  suffix: Uint8Array,
   longPrefixes: readonly Uint8Array[],
 ): string {
   const prefix = index & LONG_PREFIX ? longPrefixes[index & ~LONG_PREFIX] : PREFIXES[index];
   if (prefix === undefined) throw damaged(action, `attribute prefix ${index} is not known`);
-  return decodeText(action, "an attribute's name", concat([prefix, name]));
+  const what = "an attribute's name";
+  return typeof prefix === "string"
+    ? prefix + decodeText(action, what, suffix)
+    : decodeText(action, what, concat([prefix, suffix]));
 }

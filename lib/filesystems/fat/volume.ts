@@ -76,8 +76,8 @@ export class FatVolume implements ImageVolume<FatInode> {
     return Promise.reject(damaged(`Read a link of ${this.identity}`, "FAT has none"));
   }
 
-  xattrs(): Promise<ReadonlyMap<string, Uint8Array>> {
-    return Promise.resolve(NO_XATTRS);
+  xattrs(): ReadonlyMap<string, Uint8Array> {
+    return NO_XATTRS;
   }
 
   async open(file: FatInode): Promise<Reader> {

@@ -8,6 +8,7 @@
 import { FastboopError } from "../../errors/errors.ts";
 import { ExtentMap, ExtentReader } from "../../images/extent_reader.ts";
 import type { Reader } from "../../sources/reader.ts";
+import type { Answer } from "../answer.ts";
 import { damaged } from "../damaged.ts";
 import { decodeName, decodeText } from "../decode_name.ts";
 import { addName, type ImageInode, type ImageVolume } from "../image_tree.ts";
@@ -19,7 +20,10 @@ import { plainName } from "./plain_name.ts";
 import { type IsoVolumeDescriptor, SECTOR_BYTES } from "./volume_descriptor.ts";
 
 const DIRECTORY_BYTES = 32 << 20;
-const MOST_INODES = 1_000_000;
+/** One inode takes about 500 bytes of memory. */
+const MOST_INODES = 500_000;
+/** Extents of one file: of 4 GiB each they fill the largest volume. */
+const MOST_EXTENTS = 2048;
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 interface Extent {
@@ -62,10 +66,12 @@ export class IsoVolume implements ImageVolume<IsoInode> {
     this.#skip = skip;
   }
 
-  async inode(ref: number): Promise<IsoInode> {
-    const known = this.#inodes.get(ref);
-    if (known !== undefined) return known;
-    // Every other one was met in its directory.
+  inode(ref: number): Answer<IsoInode> {
+    // Every one but the root was met in its directory.
+    return this.#inodes.get(ref) ?? this.#root(ref);
+  }
+
+  async #root(ref: number): Promise<IsoInode> {
     const action = `Read the root of ${this.identity}`;
     const record = parseRecord(action, this.#descriptor.rootRecord);
     const found = { offset: ref, records: [record] };
@@ -76,7 +82,9 @@ export class IsoVolume implements ImageVolume<IsoInode> {
     const action = `Read directory ${directory.ref} of ${this.identity}`;
     const { offsetBytes, sizeBytes } = directory.extents[0]!;
     const names = new Map<string, number>();
-    for (const found of await this.#records(action, offsetBytes, sizeBytes)) {
+    const bytes = new Uint8Array(sizeBytes);
+    await this.#reader.readAt(offsetBytes, bytes);
+    for (const found of this.#records(action, offsetBytes, bytes)) {
       const [first] = found.records;
       const rock = await this.#rockRidge(action, first!);
       if (rock?.isMoved) continue;
@@ -91,19 +99,19 @@ export class IsoVolume implements ImageVolume<IsoInode> {
     return Promise.resolve(link.linkTarget!);
   }
 
-  xattrs(): Promise<ReadonlyMap<string, Uint8Array>> {
-    return Promise.resolve(NO_XATTRS);
+  xattrs(): ReadonlyMap<string, Uint8Array> {
+    return NO_XATTRS;
   }
 
-  open(file: IsoInode): Promise<Reader> {
+  open(file: IsoInode): Reader {
     const identity = `${this.identity}#iso9660-record=${file.ref}`;
     if (file.refusal !== undefined) {
       const parts = { action: `Open ${identity}`, state: file.refusal };
-      return Promise.reject(new FastboopError({ kind: "unsupported", ...parts }));
+      throw new FastboopError({ kind: "unsupported", ...parts });
     }
     const map = new ExtentMap();
     for (const { offsetBytes, sizeBytes } of file.extents) map.addData(sizeBytes, offsetBytes);
-    return Promise.resolve(new ExtentReader(identity, this.#reader, map, false));
+    return new ExtentReader(identity, this.#reader, map, false);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -111,11 +119,8 @@ export class IsoVolume implements ImageVolume<IsoInode> {
     await this.#reader[Symbol.asyncDispose]();
   }
 
-  /** All records of a directory but its own and its parent's, those of one file together. */
-  async #records(action: string, offsetBytes: number, sizeBytes: number): Promise<Found[]> {
-    const bytes = new Uint8Array(sizeBytes);
-    await this.#reader.readAt(offsetBytes, bytes);
-    const all: Found[] = [];
+  /** The records of a directory but its own and its parent's, those of one file together. */
+  *#records(action: string, offsetBytes: number, bytes: Uint8Array): Iterable<Found> {
     let open: Found | undefined;
     for (let at = 0; at < bytes.length;) {
       const sectorEnd = Math.min(at - at % SECTOR_BYTES + SECTOR_BYTES, bytes.length);
@@ -129,13 +134,17 @@ export class IsoVolume implements ImageVolume<IsoInode> {
         if (!sameName(open.records[0]!, record)) {
           throw damaged(action, "a file of several extents breaks off");
         }
-        open.records.push(record);
-      } else if (!skipped) all.push(open = { offset: offsetBytes + at, records: [record] });
-      if (!record.hasMore) open = undefined;
+        if (open.records.push(record) > MOST_EXTENTS) {
+          const state = `a file has more than ${MOST_EXTENTS} extents`;
+          throw new FastboopError({ kind: "limit", action, state });
+        }
+      } else if (!skipped) open = { offset: offsetBytes + at, records: [record] };
       at += record.lengthBytes;
+      if (record.hasMore || open === undefined) continue;
+      yield open;
+      open = undefined;
     }
     if (open !== undefined) throw damaged(action, "a file of several extents breaks off");
-    return all;
   }
 
   async #rockRidge(action: string, record: DirectoryRecord): Promise<RockRidge | undefined> {

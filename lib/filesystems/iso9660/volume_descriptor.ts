@@ -18,7 +18,7 @@ const FIRST_SECTOR = 16;
 const MOST_DESCRIPTORS = 64;
 const TYPE = { PRIMARY: 1, SUPPLEMENTARY: 2, END: 255 } as const;
 const JOLIET = ["@", "C", "E"].map((level) => level.charCodeAt(0));
-export const ROOT_RECORD_BYTES = 34;
+const ROOT_RECORD_BYTES = 34;
 
 /** One tree of a volume. */
 export interface IsoVolumeDescriptor {
@@ -86,7 +86,7 @@ function parse(
 }
 
 /** A u16 in little and then in big endian. @throws {FastboopError} `corrupt` when they differ. */
-export function both16(action: string, bytes: Uint8Array, at: number): number {
+function both16(action: string, bytes: Uint8Array, at: number): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const value = view.getUint16(at, true);
   if (value !== view.getUint16(at + 2, false)) throw differ(action);

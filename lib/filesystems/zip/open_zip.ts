@@ -1,4 +1,4 @@
-import { FastboopError } from "../../errors/errors.ts";
+import { cancelled, FastboopError } from "../../errors/errors.ts";
 import type { ContainerOptions } from "../../images/container.ts";
 import { openZipMember } from "../../images/zip/open_zip_member.ts";
 import { readZipDirectory, type ZipDirectory } from "../../images/zip/read_zip_directory.ts";
@@ -40,11 +40,11 @@ export async function openZip(reader: Reader, options: ContainerOptions = {}): P
       const state = "a name in it is not valid UTF-8";
       throw new FastboopError({ kind: "unsupported", action, state });
     }
-    const open = openerOf(reader, directory, entry, name, lasting);
     const kind = kindOf(action, entry, name);
+    const open = openerOf(reader, directory, entry, name, kind === "symlink" ? options : lasting);
     const member = archiveMember(entry, name, kind, open);
-    const linkTarget = kind === "symlink" ? await readLink(action, entry, open) : undefined;
-    volume.add(linkTarget === undefined ? member : { ...member, linkTarget });
+    if (kind !== "symlink") volume.add(member);
+    else volume.add({ ...member, linkTarget: await readLink(action, entry, open, options) });
   }
   return new ImageTree(volume);
 }
@@ -104,13 +104,15 @@ async function readLink(
   action: string,
   entry: ZipEntry,
   open: () => Promise<Reader>,
+  { signal }: ContainerOptions,
 ): Promise<string> {
+  if (signal?.aborted) throw cancelled(action, signal);
   if (entry.sizeBytes > PATH_LIMIT_BYTES) {
     const state = `the link "${entry.name}" has ${entry.sizeBytes} bytes`;
     throw new FastboopError({ kind: "limit", action, state });
   }
   await using reader = await open();
   const bytes = new Uint8Array(reader.sizeBytes);
-  await reader.readAt(0, bytes);
+  await reader.readAt(0, bytes, signal && { signal });
   return decodeText(action, `the target of "${entry.name}"`, bytes);
 }

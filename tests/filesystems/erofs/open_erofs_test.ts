@@ -41,6 +41,9 @@ const NEW_VARIANTS = [
   "-zzstd -C65536 -Eztailpacking",
   "-zlz4 -Efragments",
   "-zlz4 -Efragments,ztailpacking",
+  "-zlz4hc -C16384 -Efragments",
+  "-zlzma -C8192 --max-extent-bytes=4096 -Efragments,ztailpacking",
+  "-zlz4 -Efragments,48bit",
   "-zlz4 -Ededupe",
   "-zzstd,level=8 -Ededupe,all-fragments -C65536",
   "-zlzma,level=6,dictsize=524288 -Eall-fragments -C524288",
@@ -109,6 +112,29 @@ Deno.test({
   name: "openErofs() reads what the kernel reads of images by a newer mkfs.erofs",
   ignore: NEWER === undefined,
   fn: (t) => compareVariants(t, [...NEWER!, "--quiet"], NEW_VARIANTS),
+});
+
+Deno.test({
+  name: "openErofs() reads the holes that a newer mkfs.erofs leaves in a 48-bit image",
+  ignore: NEWER === undefined,
+  fn: () =>
+    withTempDir(async (folder) => {
+      const tree = `${folder}/tree`;
+      await Deno.mkdir(tree);
+      await Deno.writeTextFile(`${tree}/all`, "");
+      await Deno.truncate(`${tree}/all`, 1_000_001);
+      await Deno.writeFile(`${tree}/half`, new Uint8Array(8192).fill(7));
+      await Deno.truncate(`${tree}/half`, 300_000);
+      const chunks = "-E48bit,force-chunk-indexes --chunksize=4096";
+      for (const variant of ["-E48bit", "-E48bit,force-inode-extended", chunks]) {
+        const image = `${folder}/image`;
+        await makeImage([...NEWER!, "--quiet", ...variant.split(" ")], image, tree);
+        await using actual = await openErofs(await openFile(image));
+        const seen = await withMounted(image, "erofs", (path) => assertSameAsMounted(actual, path));
+        assert.deepEqual([seen.names, seen.bytes], [2, 1_300_001], variant);
+        await Deno.remove(image);
+      }
+    }),
 });
 
 Deno.test({

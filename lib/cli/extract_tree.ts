@@ -10,15 +10,17 @@ import { printable } from "../bytes/printable.ts";
 import { cancelled, FastboopError } from "../errors/errors.ts";
 import type { Entry, FileTree } from "../sources/file_tree.ts";
 import type { MakeNode } from "./make_node.ts";
-import type { Reader } from "../sources/reader.ts";
 
 const PIECE_BYTES = 1 << 20;
 /** A run of zeros of this size becomes a hole. */
 const HOLE_BYTES = 64 << 10;
 const MAX_ENTRIES = 4_000_000;
 const MAX_PATH_BYTES = 4095;
-/** Files copied side by side: each is a few round trips to the image's worker. */
-const FILES_AT_ONCE = 16;
+/** Far beyond what file systems hold; Deno cannot say much more. */
+const MAX_SECONDS = 2 ** 40;
+/** Twice what comes in one message of the image's worker: one half is read while the other is written. */
+const FILES_AT_ONCE = 64;
+const DIRECTORIES_AT_ONCE = 4;
 
 export interface ExtractOptions {
   readonly signal: AbortSignal;
@@ -41,6 +43,11 @@ interface Later {
   readonly entry: Entry;
 }
 
+interface Directory extends Later {
+  /** In the image. */
+  readonly path: string;
+}
+
 /**
  * Copies what lies at `path` of `tree`: a directory's content into `folder`, anything else under its name.
  *
@@ -56,10 +63,7 @@ export async function extractTree(
 ): Promise<Extracted> {
   const extraction = new Extraction(tree, options);
   const root = prepareFolder(folder);
-  if (entry.kind === "directory") {
-    await extraction.directory(path, entry, root);
-  } else await extraction.add(path, entry, root);
-  extraction.finish();
+  await extraction.run(path, entry, root);
   return extraction.result;
 }
 
@@ -90,6 +94,10 @@ class Extraction {
   readonly #hardLinks: { target: string; first: string }[] = [];
   /** The first file of each inode with several names. */
   readonly #firsts = new Map<string, string>();
+  /** Directories that are there and still empty. */
+  readonly #todo: Directory[] = [];
+  readonly #copying = new Set<Promise<void>>();
+  #failed: { error: unknown } | undefined;
   #entryCount = 0;
 
   constructor(tree: FileTree, options: ExtractOptions) {
@@ -97,37 +105,57 @@ class Extraction {
     this.#options = options;
   }
 
-  async directory(path: string, entry: Entry, target: string): Promise<void> {
-    this.#directories.push({ target, entry });
-    const files = new Set<Promise<void>>();
-    let failed: { error: unknown } | undefined;
+  async run(path: string, entry: Entry, target: string): Promise<void> {
     try {
-      for (const child of await this.#tree.list(path)) {
-        const adding = this.add(path === "" ? child.name : `${path}/${child.name}`, child, target);
-        if (child.kind !== "file") await adding;
-        else {
-          const file = adding.catch((error) => {
-            failed ??= { error };
-          }).finally(() => files.delete(file));
-          files.add(file);
-          if (files.size === FILES_AT_ONCE) await Promise.race(files);
-        }
-        if (failed) break;
-      }
+      if (entry.kind === "directory") await this.#walk({ path, entry, target });
+      else this.#add(path, entry, target);
     } finally {
       // Nothing may write any more when this has ended.
-      await Promise.all(files);
+      await Promise.all(this.#copying);
     }
-    if (failed) throw failed.error;
+    if (this.#failed) throw this.#failed.error;
+    this.#finish();
   }
 
-  async add(path: string, entry: Entry, folder: string): Promise<void> {
+  /** Several directories side by side: to list one is a round trip, too. */
+  async #walk(root: Directory): Promise<void> {
+    const walking = new Set<Promise<void>>();
+    this.#todo.push(root);
+    while (!this.#failed) {
+      const next = walking.size < DIRECTORIES_AT_ONCE ? this.#todo.pop() : undefined;
+      if (next !== undefined) this.#start(walking, this.#directory(next));
+      else if (walking.size > 0) await Promise.race(walking);
+      else break;
+    }
+    await Promise.all(walking);
+  }
+
+  async #directory({ path, entry, target }: Directory): Promise<void> {
+    this.#directories.push({ target, entry });
+    for (const child of await this.#tree.list(path)) {
+      while (this.#copying.size >= FILES_AT_ONCE) await Promise.race(this.#copying);
+      if (this.#failed) return;
+      this.#add(path === "" ? child.name : `${path}/${child.name}`, child, target);
+    }
+  }
+
+  /** Keeps `work` among what runs until it has ended. */
+  #start(running: Set<Promise<void>>, work: Promise<void>): void {
+    const ended: Promise<void> = work.catch((error) => {
+      this.#failed ??= { error };
+    }).finally(() => running.delete(ended));
+    running.add(ended);
+  }
+
+  #add(path: string, entry: Entry, folder: string): void {
     const { name, kind, hardLinkKey } = entry;
-    const { signal, onProgress } = this.#options;
+    const { signal } = this.#options;
     if (signal.aborted) throw cancelled("Extract the image", signal);
     refuseName(name);
     const target = `${folder}/${name}`;
-    const isTooLong = new TextEncoder().encode(target).length > MAX_PATH_BYTES;
+    // A character takes 3 bytes at most, for each 16 bits it has.
+    const isTooLong = target.length * 3 > MAX_PATH_BYTES &&
+      new TextEncoder().encode(target).length > MAX_PATH_BYTES;
     if (isTooLong || ++this.#entryCount > MAX_ENTRIES) {
       const state = isTooLong ? "its directories are too deep" : "it has too many names";
       throw new FastboopError({ kind: "limit", action: "Extract the image", state });
@@ -139,24 +167,33 @@ class Extraction {
     }
     if (kind === "directory") {
       attempt(target, () => Deno.mkdirSync(target, { mode: 0o700 }));
-      return await this.directory(path, entry, target);
+      this.#todo.push({ path, entry, target });
+      return;
     }
     if (kind === "symlink") this.#links.push({ target, entry });
     else if (kind !== "file" && !this.#node(entry, target)) return this.#leaveOut(`${kind}s`);
     if (hardLinkKey !== undefined) this.#firsts.set(hardLinkKey, target);
-    if (kind === "file") await this.#file(path, entry, target);
+    if (kind === "file") this.#start(this.#copying, this.#file(path, entry, target));
+    else this.#count(entry);
+  }
+
+  #count({ xattrs }: Entry): void {
     this.result.fileCount++;
-    if (entry.xattrs !== undefined) this.#leaveOut("sets of extended attributes");
-    onProgress?.(this.result.fileCount, this.result.bytes);
+    if (xattrs !== undefined) this.#leaveOut("sets of extended attributes");
+    this.#options.onProgress?.(this.result.fileCount, this.result.bytes);
   }
 
   /** Links, then what would be in the way of writing: times and modes of directories, deepest first. */
-  finish(): void {
+  #finish(): void {
     for (const { target, entry } of this.#links) {
       const text = entry.linkTarget ?? "";
       attempt(target, () => Deno.symlinkSync(text, target));
       this.#own(target, entry);
-      attempt(target, () => lutimesSync(target, secondsOf(entry), secondsOf(entry)));
+      attempt(target, () => {
+        // It would take what is before 1970 for now.
+        const seconds = Math.max(0, secondsOf(entry));
+        lutimesSync(target, seconds, seconds);
+      });
     }
     for (const { target, first } of this.#hardLinks) {
       attempt(target, () => Deno.linkSync(first, target));
@@ -191,27 +228,19 @@ class Extraction {
     using file = attempt(target, () => {
       return Deno.openSync(target, { write: true, createNew: true, mode: 0o600 });
     });
+    let end = 0;
     for (let at = 0; at < reader.sizeBytes; at += PIECE_BYTES) {
-      await this.#piece(reader, file, at, target);
+      const piece = new Uint8Array(Math.min(PIECE_BYTES, reader.sizeBytes - at));
+      await reader.readAt(at, piece, { signal: this.#options.signal });
+      end = attempt(target, () => writePiece(file, at, piece, end));
+      this.result.bytes += piece.length;
     }
-    attempt(target, () => file.truncateSync(reader.sizeBytes));
+    attempt(target, () => {
+      if (end < reader.sizeBytes) file.truncateSync(reader.sizeBytes);
+    });
     this.#own(target, entry);
     this.#settle(target, entry);
-  }
-
-  async #piece(reader: Reader, file: Deno.FsFile, at: number, target: string): Promise<void> {
-    const { signal } = this.#options;
-    const piece = new Uint8Array(Math.min(PIECE_BYTES, reader.sizeBytes - at));
-    await reader.readAt(at, piece, { signal });
-    for (let start = 0; start < piece.length; start += HOLE_BYTES) {
-      const part = piece.subarray(start, start + HOLE_BYTES);
-      if (isZero(part)) continue;
-      attempt(target, () => {
-        file.seekSync(at + start, Deno.SeekMode.Start);
-        for (let done = 0; done < part.length;) done += file.writeSync(part.subarray(done));
-      });
-    }
-    this.result.bytes += piece.length;
+    this.#count(entry);
   }
 
   #own(target: string, { uid, gid }: Entry): void {
@@ -222,6 +251,18 @@ class Extraction {
   #leaveOut(what: string): void {
     this.result.leftOut.set(what, (this.result.leftOut.get(what) ?? 0) + 1);
   }
+}
+
+/** Writes all but holes; `end` is where `file` stands, and the result where it stands then. */
+function writePiece(file: Deno.FsFile, at: number, piece: Uint8Array, end: number): number {
+  for (let start = 0; start < piece.length; start += HOLE_BYTES) {
+    const part = piece.subarray(start, start + HOLE_BYTES);
+    if (isZero(part)) continue;
+    if (end !== at + start) file.seekSync(at + start, Deno.SeekMode.Start);
+    for (let done = 0; done < part.length;) done += file.writeSync(part.subarray(done));
+    end = at + start + part.length;
+  }
+  return end;
 }
 
 /** A name is one component; a reader of ours gives no other, but this is where it would matter. */
@@ -236,7 +277,8 @@ function refuseName(name: string): void {
 }
 
 function secondsOf({ mtimeSeconds, mtimeNanoseconds }: Entry): number {
-  return mtimeSeconds + mtimeNanoseconds / 1e9;
+  const seconds = mtimeSeconds + mtimeNanoseconds / 1e9;
+  return Math.max(-MAX_SECONDS, Math.min(seconds, MAX_SECONDS));
 }
 
 function isZero(bytes: Uint8Array): boolean {

@@ -2,7 +2,7 @@
 import { openImageWorker } from "../filesystems/worker/open_image_worker.ts";
 import type { OpenedImage } from "../filesystems/open_image.ts";
 import type { ImageSpec } from "../filesystems/worker/open_image_worker.ts";
-import { FastboopError } from "../errors/errors.ts";
+import { cancelled, FastboopError } from "../errors/errors.ts";
 import type { FileLeaf } from "../images/pipeline/open_pipeline.ts";
 import { formatOf } from "../images/unwrap.ts";
 import { XzPool } from "../images/xz/xz_pool.ts";
@@ -38,7 +38,10 @@ export async function withImage<T>(
   });
   const spec = /\.caibx$/i.test(word.replace(/[?#].*$/, ""))
     ? { pipeline: { kind: "casync" as const, index: word } }
-    : await specOf(await open(word), word);
+    : await specOf(await open(word), word, signal);
+  // All that waits for the image ends with it, also where its source does not answer.
+  const stop = () => void Promise.resolve(worker[Symbol.asyncDispose]()).catch(() => {});
+  signal.addEventListener("abort", stop, { once: true });
   const partition = options["partition"];
   const entry = options["entry"];
   try {
@@ -49,17 +52,20 @@ export async function withImage<T>(
       ...(typeof entry === "string" ? { entry } : {}),
     });
     return await body(image);
+  } catch (error) {
+    throw signal.aborted ? cancelled("Read the image", signal) : error;
   } finally {
+    signal.removeEventListener("abort", stop);
     if ("leaf" in spec) await spec.leaf[Symbol.asyncDispose]();
   }
 }
 
 /** A boot profile stands for its rootfs. */
-async function specOf(leaf: Reader, word: string): Promise<ImageSpec> {
+async function specOf(leaf: Reader, word: string, signal: AbortSignal): Promise<ImageSpec> {
   try {
     const isManifest = /\.ya?ml$/i.test(word);
-    if (!isManifest && await formatOf(leaf) !== "boot-profile") return { leaf };
-    const bytes = await readWhole(leaf, word);
+    if (!isManifest && await formatOf(leaf, signal) !== "boot-profile") return { leaf };
+    const bytes = await readWhole(leaf, word, signal);
     if (isManifest) {
       const { parseBootProfile } = await import("../profiles/boot/parse_boot_profile.ts");
       // Overlays are the phone's business.
@@ -82,12 +88,16 @@ async function closing(leaf: Reader, spec: ImageSpec): Promise<ImageSpec> {
   return spec;
 }
 
-async function readWhole(leaf: Reader, word: string): Promise<Uint8Array<ArrayBuffer>> {
+async function readWhole(
+  leaf: Reader,
+  word: string,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
   if (leaf.sizeBytes > PROFILE_BYTES) {
     const state = `it has ${leaf.sizeBytes} bytes, the limit is ${PROFILE_BYTES}`;
     throw new FastboopError({ kind: "limit", action: `Read the boot profile "${word}"`, state });
   }
   const bytes = new Uint8Array(leaf.sizeBytes);
-  await leaf.readAt(0, bytes);
+  await leaf.readAt(0, bytes, { signal });
   return bytes;
 }

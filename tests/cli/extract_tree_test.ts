@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { FastboopError } from "../../lib/errors/errors.ts";
 import { extractTree } from "../../lib/cli/extract_tree.ts";
 import type { Entry, FileTree } from "../../lib/sources/file_tree.ts";
@@ -89,6 +90,51 @@ Deno.test("extractTree() changes neither mode nor time of what a link points at"
     assert.equal(Deno.readLinkSync(`${dir}/out/b`), `${dir}/victim`);
   }));
 
+Deno.test("extractTree() makes holes, and writes what is between them and behind them", () =>
+  withTempDir(async (dir) => {
+    const zeros = 200_000;
+    const ends: [name: string, ends: number[]][] = [
+      ["front", [0]],
+      ["both", [0, (2 << 20) + 5]],
+      ["back", [(2 << 20) + 5]],
+      ["middle", [(1 << 20) - 1, 1 << 20]],
+      ["none", []],
+    ];
+    const contents = new Map(ends.map(([name, at]) => {
+      const bytes = new Uint8Array((2 << 20) + 6 + zeros);
+      for (const one of at) bytes[one] = 7;
+      return [name, bytes.subarray(0, name === "both" ? (2 << 20) + 6 : undefined)];
+    }));
+    contents.set("empty", new Uint8Array());
+    const tree = new LyingTree({ "": [...contents.keys()].map((name) => entry(name, "file")) });
+    tree.open = (path) => Promise.resolve(new MemoryReader(contents.get(path)!, path));
+    const { bytes } = await extractTree(tree, "", ROOT, `${dir}/out`, options);
+    let total = 0;
+    for (const [name, expected] of contents) {
+      assert.equal(Buffer.compare(await Deno.readFile(`${dir}/out/${name}`), expected), 0, name);
+      const { blocks } = await Deno.stat(`${dir}/out/${name}`);
+      assert.ok(blocks! * 512 <= 256 << 10, `${name} takes ${blocks} blocks`);
+      total += expected.length;
+    }
+    assert.equal(bytes, total);
+  }));
+
+Deno.test("extractTree() ends with no time of an image that cannot be set", () =>
+  withTempDir(async (dir) => {
+    const old = { mtimeSeconds: -86_400 };
+    const late = { mtimeSeconds: Number.MAX_SAFE_INTEGER, mtimeNanoseconds: 999_999_999 };
+    const tree = new LyingTree({
+      "": [
+        entry("old", "file", old),
+        entry("late", "file", late),
+        entry("link", "symlink", { ...old, linkTarget: "old" }),
+      ],
+    });
+    await extractTree(tree, "", ROOT, `${dir}/out`, options);
+    assert.equal(Deno.statSync(`${dir}/out/old`).mtime!.getTime(), -86_400_000);
+    assert.equal(Deno.lstatSync(`${dir}/out/link`).mtime!.getTime(), 0);
+  }));
+
 Deno.test("extractTree() keeps set-user-ID bits from who is not root", () =>
   withTempDir(async (dir) => {
     const tree = new LyingTree({ "": [entry("su", "file", { mode: 0o4755 })] });
@@ -106,12 +152,12 @@ Deno.test("extractTree() ends in a directory that contains itself", () =>
 
 Deno.test("extractTree() keeps hard links, and ends with the error of whichever file fails", () =>
   withTempDir(async (dir) => {
-    const names = Array.from({ length: 60 }, (_, i) => `f${i}`);
+    const names = Array.from({ length: 200 }, (_, i) => `f${i}`);
     const files = names.map((name) => entry(name, "file", { hardLinkKey: `${name.length}` }));
     const linked = new LyingTree({ "": files });
     await extractTree(linked, "", ROOT, `${dir}/linked`, options);
     const inodes = new Set(names.map((name) => Deno.statSync(`${dir}/linked/${name}`).ino));
-    assert.equal(inodes.size, 2);
+    assert.equal(inodes.size, 3);
 
     const damaged = new LyingTree({ "": names.map((name) => entry(name, "file")) });
     const open = damaged.open.bind(damaged);

@@ -4,7 +4,8 @@ import { openErofs } from "../../lib/filesystems/erofs/open_erofs.ts";
 import { openFile } from "../../lib/sources/file.ts";
 import { assertSameTree } from "../filesystems/compare_trees.ts";
 import { hasTool, run, withTempDir } from "../filesystems/foreign_tools.ts";
-import { assertFailed, fastboop } from "../support/fastboop.ts";
+import { assertFailed, assertStopped, Fastboop, fastboop } from "../support/fastboop.ts";
+import { FaultyHttp } from "../support/faulty_http.ts";
 
 const TOOLS = ["mkfs.erofs", "mke2fs", "sgdisk", "zip", "tar", "xz", "gzip"];
 const ignore = !TOOLS.every(hasTool);
@@ -32,7 +33,7 @@ async function makeImages(dir: string): Promise<void> {
     await must("mkfifo", ["tree/fifo"], dir);
     await Deno.chown(`${tree}/etc/noise`, 1000, 1001);
   }
-  // Whole seconds: what Deno sets is exact to a microsecond at best.
+  // Whole seconds: what Deno sets is exact to a millisecond at best.
   await must("find", ["tree", "-exec", "touch", "-h", "-d", "@1600000001", "{}", "+"], dir);
   await must("mkfs.erofs", ["-zlz4hc", "root.ero", "tree"], dir);
   await must("xz", ["-k", "root.ero"], dir);
@@ -127,3 +128,31 @@ Deno.test({
       assertFailed(again, 2, /the directory is not empty/);
     }),
 });
+
+// The second request looks at what the file is, the fourth is for a file or directory inside.
+for (const [silentFrom, verb] of [[2, "ls"], [4, "ls"], [4, "extract"]] as const) {
+  Deno.test({
+    name: `image ${verb} stops at once while a server is silent from request ${silentFrom} on`,
+    ignore: !hasTool("mkfs.erofs"),
+    fn: () =>
+      withTempDir(async (dir) => {
+        for (let i = 0; i < 40; i++) {
+          await Deno.mkdir(`${dir}/tree/${i}`, { recursive: true });
+          const noise = crypto.getRandomValues(new Uint8Array(60_000));
+          for (let k = 0; k < 5; k++) await Deno.writeFile(`${dir}/tree/${i}/${k}`, noise);
+        }
+        await must("mkfs.erofs", ["root.ero", "tree"], dir);
+        await using web = new FaultyHttp(await Deno.readFile(`${dir}/root.ero`));
+        const asked = Promise.withResolvers<void>();
+        web.onRequest = () => {
+          if (web.requests.length < silentFrom) return undefined;
+          asked.resolve();
+          return { silent: true };
+        };
+        const more = verb === "ls" ? ["-R"] : ["-C", `${dir}/out`];
+        await using run = await Fastboop.start(["image", verb, web.url(), ...more]);
+        await asked.promise;
+        assertStopped(await run.stop("SIGINT"), 130);
+      }),
+  });
+}

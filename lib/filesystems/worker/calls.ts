@@ -8,8 +8,10 @@ import type { Entry } from "../../sources/file_tree.ts";
 
 /** Bytes of one read; a longer one is split. */
 export const READ_BYTES = 4 << 20;
-/** A file up to this comes along when it is opened, and nothing stays open for it. */
-export const WHOLE_FILE_BYTES = 64 << 10;
+/** A file up to this is small: its bytes come at once, and nothing stays open for it. */
+export const SMALL_FILE_BYTES = 128 << 10;
+/** Small files of one answer, together no more than a read. */
+export const SMALL_FILES = 32;
 /** Entries of a directory in one answer. */
 export const LISTED_ENTRIES = 4096;
 
@@ -59,6 +61,12 @@ export interface ListedPart {
   readonly more: number | undefined;
 }
 
+/** A file whose bytes come along. */
+export interface SmallFile {
+  readonly sizeBytes: number;
+  readonly identity: string;
+}
+
 /** What the worker answers. */
 export type WorkerCalls = SharedCalls & {
   open: {
@@ -70,8 +78,12 @@ export type WorkerCalls = SharedCalls & {
   stat: { takes: { id: number; path: string }; gives: Entry | undefined };
   list: { takes: { id: number; path: string }; gives: ListedPart };
   listMore: { takes: { id: number }; gives: ListedPart };
-  /** With the bytes of a small file. */
   openFile: { takes: { id: number; path: string }; gives: RemoteHandle };
+  /** The small ones of these, one behind the other in the bytes; of none when one cannot be read. */
+  readSmall: {
+    takes: { id: number; paths: readonly string[] };
+    gives: readonly (SmallFile | undefined)[];
+  };
 };
 
 /** What main answers. It opens nothing that it has not been told of by whoever asked for the image. */

@@ -20,11 +20,11 @@ import {
   type MainCalls,
   type RemoteHandle,
   type RemoteImage,
-  WHOLE_FILE_BYTES,
   type WorkerCalls,
 } from "./calls.ts";
-import { Handles, readPiece } from "./handles.ts";
-import { MESSAGE_BYTES, type Parcel, Peer, type Port } from "./peer.ts";
+import { Handles } from "./handles.ts";
+import { MESSAGE_BYTES, Peer, type Port } from "./peer.ts";
+import { readSmallFiles } from "./read_small_files.ts";
 import { RemoteReader } from "./remote_reader.ts";
 import { RemoteSpill } from "./remote_spill.ts";
 
@@ -82,10 +82,13 @@ const peer: Peer<MainCalls, WorkerCalls> = new Peer<MainCalls, WorkerCalls>(scop
     await handles.close(value.id);
     return { value: partOf(rest.entries) };
   },
-  openFile: async ({ value }, signal) => {
+  openFile: async ({ value }) => {
     const { tree } = handles.get(value.id, (held) => held instanceof HeldTree);
-    const reader = await tree.open(value.path);
-    return await smallFile(reader, signal) ?? { value: await handles.addReader(reader) };
+    return { value: await handles.addReader(await tree.open(value.path)) };
+  },
+  readSmall: async ({ value }) => {
+    const { tree } = handles.get(value.id, (held) => held instanceof HeldTree);
+    return await readSmallFiles(tree, value.paths);
   },
 }, (state) => {
   throw new Error(state);
@@ -162,22 +165,6 @@ async function openSource(
     },
     onWarning: (text) => void peer.call("warn", { text }).catch(() => {}),
   });
-}
-
-/** A small file with its bytes; where they cannot be read, whoever reads it shall be told. */
-async function smallFile(
-  reader: Reader,
-  signal: AbortSignal,
-): Promise<Parcel<RemoteHandle> | undefined> {
-  const { sizeBytes, identity } = reader;
-  if (sizeBytes > WHOLE_FILE_BYTES) return undefined;
-  try {
-    const bytes = await readPiece(reader, 0, sizeBytes, signal);
-    await reader[Symbol.asyncDispose]();
-    return { value: { id: 0, sizeBytes, identity }, bytes };
-  } catch {
-    return undefined;
-  }
 }
 
 function cached(handle: RemoteHandle): Reader {

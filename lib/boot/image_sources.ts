@@ -88,14 +88,13 @@ export class ImageSources implements AsyncDisposable {
   }
 
   #startWorker(): ImageWorker {
-    const { env, progress } = this.#options;
+    const { env } = this.#options;
     const pool = this.#held.use(new XzPool());
     return this.#held.use(openImageWorker({
       openLeaf: (leaf: FileLeaf) => this.open(leaf.kind === "http" ? leaf.url : leaf.path),
       openChunkStore: (location) => openChunkStore(location),
       decodeXz: pool.decode,
       spill: spillFilesIn(env["TMPDIR"] || SPILL_DIRECTORY),
-      onWarning: progress.warn,
     }));
   }
 }

@@ -95,7 +95,7 @@ async function optimize(
 ): Promise<StageHints> {
   const { optimizePipelines } = await import("../images/pipeline/optimize_pipeline.ts");
   const { stageOpeners } = await import("./stage_openers.ts");
-  return await optimizePipelines(profiles.flatMap(pipelinesOf), stageOpeners(progress.warn), {
+  return await optimizePipelines(profiles.flatMap(pipelinesOf), stageOpeners(), {
     signal,
     onStage: (stage) => progress.phase(`Reading ${stage.kind} of ${printable(leafName(stage))}`),
   });

@@ -1,5 +1,4 @@
 /** What `optimize` looks into the stages of a pipeline with. */
-import { printable } from "../bytes/printable.ts";
 import { openIsoEntry } from "../filesystems/iso9660/open_iso_entry.ts";
 import { readAndroidSparseIndex } from "../images/android_sparse/read_android_sparse_index.ts";
 import { openPipeline } from "../images/pipeline/open_pipeline.ts";
@@ -14,8 +13,8 @@ import { spillFilesIn } from "../sources/spill_file.ts";
 /** Decoded images are larger than a /tmp in memory likes. */
 const SPILL_DIRECTORY = "/var/tmp";
 
-/** `onWarning` is told what a stage found odd, in one line. */
-export function stageOpeners(onWarning: (text: string) => void): StageOpeners {
+/** Opens stages as `boot` does. */
+export function stageOpeners(): StageOpeners {
   return {
     open: async (pipeline, options) =>
       await openPipeline(pipeline, {
@@ -27,7 +26,6 @@ export function stageOpeners(onWarning: (text: string) => void): StageOpeners {
         openChunkStore,
         openIsoEntry,
         spill: spillFilesIn(Deno.env.get("TMPDIR") || SPILL_DIRECTORY),
-        onWarning: (text) => onWarning(printable(text)),
       }),
     xzBlocks: readXzBlockTable,
     sparseIndex: readAndroidSparseIndex,

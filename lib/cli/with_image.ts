@@ -23,7 +23,7 @@ const PROFILE_BYTES = 16 << 20;
 export async function withImage<T>(
   word: string,
   options: Options,
-  { signal, progress }: CommandContext,
+  { signal }: CommandContext,
   body: (image: OpenedImage) => Promise<T>,
 ): Promise<T> {
   const open = (spec: string) => openSource(spec, { signal, cache: CACHE });
@@ -34,7 +34,6 @@ export async function withImage<T>(
     decodeXz: pool.decode,
     // The environment is asked only when something must be kept.
     spill: () => spillFilesIn(Deno.env.get("TMPDIR") || SPILL_DIRECTORY)(),
-    onWarning: progress.warn,
   });
   const spec = /\.caibx$/i.test(word.replace(/[?#].*$/, ""))
     ? { pipeline: { kind: "casync" as const, index: word } }

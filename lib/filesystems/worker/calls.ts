@@ -96,5 +96,4 @@ export type MainCalls = SharedCalls & {
   openSpill: { takes: undefined; gives: { id: number } };
   writeSpill: { takes: { id: number; offsetBytes: number }; gives: undefined };
   readSpill: { takes: ReadCall; gives: undefined };
-  warn: { takes: { text: string }; gives: undefined };
 };

@@ -163,7 +163,6 @@ async function openSource(
     openChunkStore: (store) => async (path, { limitBytes, signal }) => {
       return (await peer.call("readChunk", { store, path, limitBytes }, { signal })).bytes;
     },
-    onWarning: (text) => void peer.call("warn", { text }).catch(() => {}),
   });
 }
 

@@ -46,7 +46,6 @@ export interface ImageWorkerEnvironment extends GuardOptions {
   spill?: SpillFactory;
   /** Default: on main. */
   decodeXz?: DecodeXz;
-  onWarning?: (text: string) => void;
   /** The program of the worker. Default `IMAGE_WORKER`. */
   url?: URL;
 }
@@ -132,7 +131,7 @@ class MainSide implements ImageWorker {
   }
 
   #handlers(environment: ImageWorkerEnvironment): Handlers<MainCalls> {
-    const { openLeaf, openChunkStore, spill, onWarning, ...given } = environment;
+    const { openLeaf, openChunkStore, spill, ...given } = environment;
     const opened = new Map<string, ChunkStore>();
     const handles = this.#handles;
     const decode = given.decodeXz ?? ((stored, limit) => Promise.resolve(decodeXz(stored, limit)));
@@ -173,10 +172,6 @@ class MainSide implements ImageWorker {
         const { id, offsetBytes, lengthBytes } = value;
         const bytes = await readPiece(handles.get(id, isSpill), offsetBytes, lengthBytes, signal);
         return { value: undefined, bytes };
-      },
-      warn: ({ value }) => {
-        onWarning?.(String(value.text));
-        return Promise.resolve({ value: undefined });
       },
     };
   }

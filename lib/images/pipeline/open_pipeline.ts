@@ -39,7 +39,6 @@ export interface PipelineEnvironment extends ContainerOptions {
   hints?: ReadonlyMap<string, readonly Hint[]>;
   /** Stages that several pipelines share; one pool belongs to one environment. */
   stages?: StagePool;
-  onWarning?: (text: string) => void;
 }
 
 /**

@@ -18,7 +18,7 @@ const SLOW_MS = 5;
 /** Then as many go through threads, side by side, before another is tried. */
 const THREADED_READS = 16;
 /** Reads at once let no timer and no Ctrl-C in: after this long one goes through a thread. */
-const TURN_MS = 50;
+const TURN_MS = 200;
 /** Reads in threads at a time; each has a file of its own, which stays open for the next one. */
 const PARALLEL = 8;
 

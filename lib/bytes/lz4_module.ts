@@ -18,6 +18,11 @@ const MIN_MATCH = 4;
 /** No block has a run as long; sums stay far from 2^32. */
 const MAX_RUN = 2 ** 30;
 
+/** More than a short sequence reads: its token and a unit of 16 bytes. */
+const SHORT_INPUT_BYTES = 20;
+/** More than a short sequence writes: 14 literals and a match of 18 bytes. */
+const SHORT_OUTPUT_BYTES = 64;
+
 type Code = readonly number[];
 
 const I32 = 0x7f;
@@ -228,8 +233,8 @@ export function lz4Module(): Uint8Array<ArrayBuffer> {
   const body = [
     ...[1, LOCALS, I32],
     ...set(TO, get(START)),
-    ...set(SAFE_FROM, saturatingSubtract(FROM_END, 20)),
-    ...set(SAFE_TO, saturatingSubtract(END, 64)),
+    ...set(SAFE_FROM, saturatingSubtract(FROM_END, SHORT_INPUT_BYTES)),
+    ...set(SAFE_TO, saturatingSubtract(END, SHORT_OUTPUT_BYTES)),
     ...repeat(constant(1), ...sequence),
     ...[0x00, 0x0b],
   ];

@@ -47,7 +47,9 @@ Deno.test({
         );
         const shown = await start(program, "image", "cat", image, "name");
         assert.deepEqual(shown, { code: 0, stdout: "content", stderr: "" });
-        const { stderr } = await start(program, "detect");
+        const { code, stderr } = await start(program, "detect");
+        // With or without a phone, and on a machine without USB: anything but a fault of the program.
+        assert.ok([0, 3, 6, 7].includes(code), `${code}: ${stderr}`);
         assert.doesNotMatch(stderr, /module|addon|cached/i);
       });
     } finally {
